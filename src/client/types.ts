@@ -1,0 +1,228 @@
+/**
+ * What the daemon and its clients say to each other: the shapes of the API. Free of Node; the CLI and the web UI
+ * import these and `Client` and nothing else of the daemon. The API's schemas (src/api/schemas.ts) are held to these types by the compiler.
+ */
+import type { Issue } from '../config/issue.ts';
+import type { ServerState } from '../balance/terms.ts';
+
+/** The three documents of a configuration, one per UI tab. */
+export const DOCUMENT_NAMES = ['layer4', 'nat', 'services'] as const;
+export type DocumentName = (typeof DOCUMENT_NAMES)[number];
+export type Documents = Readonly<Record<DocumentName, string>>;
+
+/** The three states a configuration is in. */
+export type Stage = 'edited' | 'running' | 'saved';
+
+/** `etag` is the content's hash: it changes exactly when a document does. */
+export interface DocumentsView {
+  readonly stage: Stage;
+  readonly etag: string;
+  readonly documents: Documents;
+}
+
+export interface EditResult {
+  readonly etag: string;
+  readonly issues: readonly Issue[];
+}
+
+/** `moves` counts live sessions that the change would take from a server. */
+export interface PlanView {
+  readonly steps: readonly { readonly op: string; readonly text: string }[];
+  readonly moves: number;
+  readonly issues: readonly Issue[];
+  /** What the engine cannot do of it, in words; a plan with any cannot be applied. */
+  readonly unsupported: readonly string[];
+}
+
+export interface ApplyResult extends PlanView {
+  readonly revision: number;
+  /** Set when the apply waits for `confirm`: rolled back by itself at this time (ms since 1970). */
+  readonly confirmBy: number | null;
+}
+
+export interface RevisionView {
+  readonly revision: number;
+  readonly atMs: number;
+  readonly who: string;
+  readonly what: 'apply' | 'save' | 'rollback' | 'start' | 'auto-rollback';
+  readonly etag: string;
+  readonly note: string;
+}
+
+export interface StatusView {
+  readonly version: string;
+  readonly node: string;
+  readonly startedAtMs: number;
+  readonly engine: { readonly name: string; readonly why: string; readonly epoch: string; readonly gauges: Readonly<Record<string, number>> };
+  readonly etags: Readonly<Record<Stage, string>>;
+  /** Lines of a unified diff, empty when equal. */
+  readonly diff: { readonly editedToRunning: string; readonly runningToSaved: string };
+  readonly confirmBy: number | null;
+  readonly warnings: readonly Issue[];
+  readonly directors: readonly DirectorView[];
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface TrafficView {
+  readonly packetsIn: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly bytesOut: number;
+}
+
+export interface DirectorView extends TrafficView {
+  readonly name: string;
+  readonly vip: string;
+  readonly protocol: string;
+  readonly balance: string;
+  readonly mode: string;
+  readonly state: 'up' | 'degraded' | 'down' | 'sorry';
+  readonly sessions: number;
+  readonly sessionsCreated: number;
+  readonly drops: Readonly<Record<string, number>>;
+  readonly servers: readonly ServerView[];
+}
+
+export interface ServerView extends TrafficView {
+  readonly director: string;
+  readonly name: string;
+  readonly address: string;
+  readonly state: ServerState;
+  /** Why the state is what it is: the check's last answer, ICMP evidence, the configuration or an operator. */
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly weight: number;
+  readonly configuredWeight: number;
+  readonly sorry: boolean;
+  readonly checked: boolean;
+  readonly override: 'drain' | 'disable' | 'enable' | null;
+  readonly sessions: number;
+  readonly sessionsCreated: number;
+  readonly sessionsMoved: number;
+  readonly unanswered: number;
+  readonly icmpErrors: number;
+  readonly lastCheck: { readonly atMs: number; readonly ok: boolean; readonly latencyMs: number; readonly detail: string } | null;
+}
+
+export interface ServiceView {
+  readonly name: string;
+  readonly instance: string | null;
+  readonly state: 'running' | 'stopped' | 'failed';
+  readonly autostart: boolean;
+  readonly sinceMs: number;
+  readonly lastError: string | null;
+  readonly text: string;
+}
+export type ServiceAction = 'start' | 'stop' | 'restart' | 'reload';
+
+export interface SessionsQuery {
+  readonly director?: string;
+  readonly server?: string;
+  readonly client?: string;
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+export interface SessionsView {
+  readonly sessions: readonly (TrafficView & {
+    readonly director: string;
+    readonly client: string;
+    readonly vip: string;
+    readonly server: string;
+    readonly serverAddress: string;
+    readonly sourcePort: number;
+    readonly ageMs: number;
+    readonly idleMs: number;
+    readonly expiresInMs: number;
+    readonly outstanding: number;
+  })[];
+  readonly next: string | null;
+  readonly total: number;
+}
+export interface ExplainView {
+  readonly director: string | null;
+  readonly server: string | null;
+  readonly why: string;
+  readonly candidates: readonly { readonly server: string; readonly state: string; readonly weight: number; readonly sessions: number; readonly note: string }[];
+}
+
+/** An entry of the event log, newest last. `kind` is a word like `server-down`, `apply`, `sign-in`. */
+export interface EventView {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly kind: string;
+  readonly who: string;
+  readonly text: string;
+  readonly director?: string;
+  readonly server?: string;
+}
+
+/** One sample of the live series, rates per second since the sample before. */
+export interface SampleView {
+  readonly atMs: number;
+  readonly directors: readonly {
+    readonly name: string;
+    readonly packetsInPerS: number;
+    readonly bytesInPerS: number;
+    readonly packetsOutPerS: number;
+    readonly bytesOutPerS: number;
+    readonly sessions: number;
+    readonly newSessionsPerS: number;
+    readonly dropsPerS: number;
+  }[];
+}
+
+export type Role = 'admin' | 'viewer';
+export interface TokenView {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | null;
+  readonly lastUsedAtMs: number | null;
+}
+
+/** What a stream of live data carries. */
+export type StreamMessage =
+  | { readonly type: 'event'; readonly event: EventView }
+  | { readonly type: 'sample'; readonly sample: SampleView };
+
+/** The answer to a refused call. HTTP status as in docs/reference/api.md; `code` is stable, `cure` says what to do. */
+export interface ErrorView {
+  readonly code: string;
+  readonly message: string;
+  readonly cure?: string;
+  readonly issues?: readonly Issue[];
+}
+
+/** Every power of the API as functions. Implemented over HTTP by src/client/client.ts; a refused call throws ApiError holding an ErrorView. */
+export interface Client {
+  status(): Promise<StatusView>;
+  documents(stage: Stage): Promise<DocumentsView>;
+  /** Replaces edited documents (those given). With `ifMatch`, refused with 412 when the edited etag is another. */
+  edit(documents: Partial<Documents>, options?: { readonly ifMatch?: string }): Promise<EditResult>;
+  /** Checks without storing anything. */
+  check(documents: Partial<Documents>): Promise<readonly Issue[]>;
+  plan(): Promise<PlanView>;
+  apply(options?: { readonly confirmMs?: number; readonly ifMatch?: string }): Promise<ApplyResult>;
+  confirm(): Promise<void>;
+  save(): Promise<RevisionView>;
+  revisions(): Promise<readonly RevisionView[]>;
+  revision(revision: number): Promise<DocumentsView>;
+  rollback(revision: number): Promise<ApplyResult>;
+  servers(): Promise<readonly ServerView[]>;
+  override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset'): Promise<ServerView>;
+  sessions(query?: SessionsQuery): Promise<SessionsView>;
+  purge(query: { readonly director?: string; readonly server?: string; readonly client?: string }): Promise<number>;
+  explain(query: { readonly client: string; readonly vip: string; readonly protocol?: 'udp' | 'tcp' }): Promise<ExplainView>;
+  services(): Promise<readonly ServiceView[]>;
+  service(name: string, instance: string | null, action: ServiceAction): Promise<ServiceView>;
+  events(sinceSeq?: number): Promise<readonly EventView[]>;
+  series(): Promise<readonly SampleView[]>;
+  stream(onMessage: (message: StreamMessage) => void, signal: AbortSignal): Promise<void>;
+  metrics(): Promise<string>;
+  tokens(): Promise<readonly TokenView[]>;
+  createToken(options: { readonly name: string; readonly role: Role; readonly expiresInMs?: number }): Promise<TokenView & { readonly token: string }>;
+  revokeToken(id: string): Promise<void>;
+  /** Changes the password of the signed-in user and ends its other sign-ins. */
+  passwd(options: { readonly user?: string; readonly oldPassword?: string; readonly newPassword: string }): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/** What health tells and is told: the scheduler owns the states, everyone else reads them. */
+import type { ServerState } from '../balance/terms.ts';
+import type { CheckKind } from '../config/model.ts';
+import type { Ip } from '../net/ip.ts';
+
+/** One server to watch; `key` is unique (director and serverKey). */
+export interface Target {
+  readonly key: string;
+  readonly director: string;
+  readonly server: string;
+  readonly ip: Ip;
+  /** The port probed; 0 when the server has none and the check has none. */
+  readonly port: number;
+  readonly probe: CheckKind;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly rise: number;
+  readonly fall: number;
+  readonly source: Ip | null;
+}
+
+export interface CheckResult {
+  readonly ok: boolean;
+  /** What was seen, in words: `rcode NOERROR in 1.2 ms`, `ICMP port unreachable`, `no answer within 5000 ms`. */
+  readonly detail: string;
+  readonly latencyMs: number;
+}
+
+/** A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. */
+export interface Health {
+  readonly state: Extract<ServerState, 'up' | 'unknown' | 'down'>;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly last: (CheckResult & { readonly atMs: number }) | null;
+}
+
+/** The checker's face to the daemon. */
+export interface HealthService {
+  /** Replaces the set of targets; targets whose key and settings are unchanged keep their state and timers. */
+  setTargets(targets: readonly Target[]): void;
+  /** Health of a target; a server that is not a target is `unknown` ("not checked") unless evidence stands against it. */
+  health(key: string): Health;
+  /** The data plane saw ICMP unreachable from this server: down at once; unchecked servers are tried again after the hold time. */
+  evidence(key: string, detail: string, atMs: number): void;
+  /** Called after each state change, never re-entrantly. */
+  onChange(listener: (change: { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health }) => void): void;
+  /** Called with the number of checks done, failed, and late since start. */
+  counters(): { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number };
+  start(): void;
+  stop(): Promise<void>;
+}
