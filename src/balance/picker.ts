@@ -6,7 +6,7 @@ import { hashPair, mix32 } from './hash.ts';
 import { createLocality, type Locality, type LocalityPicker } from './locality.ts';
 import { MAGLEV_NONE, MAGLEV_SIZE, maglevTable } from './maglev.ts';
 import { weightedSchedule } from './schedule.ts';
-import { spread } from './spread.ts';
+import { spread, spreadPoint } from './spread.ts';
 import type { Balance } from './terms.ts';
 
 /** A server as the algorithms see it. `key` is serverKey(): hash tables depend on it alone; `weight` is 0..256, 0 takes nothing. */
@@ -15,7 +15,10 @@ export interface Candidate {
   readonly weight: number;
 }
 
-/** What an algorithm may ask while it picks; `i` is an index of the servers given at creation. */
+/**
+ * What an algorithm may ask while it picks; `i` is an index of the servers given at creation. Best an instance of one class:
+ * methods of a prototype are inlined however many directors there are, closures are not (leastconn over 20 servers: 370 and 530 ns).
+ */
 export interface PickerState {
   /** Sessions (request-reply: outstanding requests) on server i now. */
   active(i: number): number;
@@ -120,31 +123,42 @@ function roundrobin(pool: Pool): (request: PickRequest) => number {
 }
 
 /** The least (active + extra) / weight, compared by cross multiplication as IPVS does; equals take turns by weight. */
-function leastOf(pool: Pool, extra: 0 | 1): (request: PickRequest) => number {
-  const { state, count, weight, mark } = pool;
+function leastOf({ state, count, weight }: Pool, extra: 0 | 1): (request: PickRequest) => number {
   return () => {
     let best = -1;
     let bestLoad = 0;
     let bestWeight = 0;
     let ties = 0;
+    let tiedWeight = 0;
+    let equal = true;
     for (let i = 0; i < count; i++) {
-      mark[i] = 0;
       const w = weight[i] as number;
       if (w === 0 || state.blocked(i)) continue;
       const load = state.active(i) + extra;
       const difference = best < 0 ? -1 : load * bestWeight - bestLoad * w;
       if (difference > 0) continue;
       if (difference < 0) {
-        if (ties > 0) mark.fill(0, best, i);
-        else if (best >= 0) mark[best] = 0;
         best = i;
         bestLoad = load;
-        bestWeight = w;
+        bestWeight = tiedWeight = w;
         ties = 0;
-      } else ties++;
-      mark[i] = 1;
+        equal = true;
+      } else {
+        ties++;
+        tiedWeight += w;
+        if (w !== bestWeight) equal = false;
+      }
     }
-    return ties === 0 ? best : spread(weight, mark, state.next());
+    if (ties === 0) return best;
+    let left = spreadPoint(state.next(), tiedWeight, equal ? bestWeight : 0);
+    for (let i = best; i < count; i++) {
+      const w = weight[i] as number;
+      if (w === 0 || state.blocked(i) || (state.active(i) + extra) * bestWeight !== bestLoad * w) continue;
+      left -= w;
+      if (left < 0) return i;
+    }
+    // Another worker changed a count between the two passes.
+    return best;
   };
 }
 

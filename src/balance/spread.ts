@@ -1,5 +1,11 @@
 /** Choosing among equals, by weight, without state and without allocation. */
 
+/** Returns the point 0..total-1 that choice `position` falls on: `step` is the weight that all share, or 0 when they differ. See spread(). */
+export function spreadPoint(position: number, total: number, step: number): number {
+  if (step > 0) return ((position >>> 0) % (total / step)) * step;
+  return (((Math.imul(position, 0x9e3779b1) >>> 0) / 0x1_0000_0000) * total) | 0;
+}
+
 /**
  * Returns the number of the chosen one among `marked` servers: those with mark[i] === 1, in proportion to weight[i].
  * `position` counts up by one a choice: equal weights give a strict rotation, unequal ones a golden-ratio (Weyl) sequence,
@@ -18,7 +24,7 @@ export function spread(weight: Uint32Array, mark: Uint8Array, position: number):
     count++;
   }
   if (count <= 1) return first;
-  let left = equal ? ((position >>> 0) % count) * (weight[first] as number) : (((Math.imul(position, 0x9e3779b1) >>> 0) / 0x1_0000_0000) * total) | 0;
+  let left = spreadPoint(position, total, equal ? (weight[first] as number) : 0);
   for (let i = first; i < mark.length; i++) {
     if (mark[i] !== 1) continue;
     left -= weight[i] as number;
