@@ -168,8 +168,9 @@ export class Forwarder {
     this.#directors[base + D.packetsOut]!++;
     this.#directors[base + D.bytesOut]! += length;
     if (d.kind === REQUEST_REPLY) {
-      if (table.awaitedBefore[s]! > 0) table.awaitedBefore[s]!--;
-      else if (table.awaited[s]! > 0) table.awaited[s]!--;
+      // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
+      if (table.awaited[s]! > 0) table.awaited[s]!--;
+      else if (table.awaitedBefore[s]! > 0) table.awaitedBefore[s]!--;
       else return;
       if (table.state[s] !== SESSION_LIVE) return;
       Atomics.sub(this.shared.active, slot, 1);
