@@ -195,12 +195,12 @@ function readProbe(context: Context, kind: ProbeWord): CheckKind | undefined {
 /** Takes timers and the given settings in any order until the end of the line. */
 function settings<W extends string>(context: Context, option: string, words: readonly W[], take: (word: W) => unknown): void {
   const { line, report, seen } = context;
-  const table = new WordTable<string>([...words.map((word) => ({ word, meaning: '' })), ...CHECK_WORDS]);
   while (line.peek() !== undefined) {
     if (takeTiming(context)) continue;
     const text = line.take() ?? '';
     const word = words.find((w) => w === text);
     if (word === undefined) {
+      const table = new WordTable<string>([...words.map((known) => ({ word: known, meaning: '' })), ...CHECK_WORDS]);
       unknownWord(line, report, table, `a setting of ${option}`);
       line.index = line.words.length;
       return;

@@ -5,7 +5,7 @@ import { decodeText, MAX_BYTES } from './decode.ts';
 import { issueText, type Issue } from './issue.ts';
 import type { Config } from './model.ts';
 import { parseConfig } from './parse.ts';
-import { MAX_ISSUES } from './report.ts';
+import { GIVE_UP_ERRORS, MAX_ISSUES } from './report.ts';
 import { validText, wordSoup } from './text.arbitrary.ts';
 
 const FIXED = { seed: 20240607, numRuns: 300 };
@@ -123,6 +123,14 @@ describe('parseConfig', () => {
 });
 
 describe('a hostile or huge text', () => {
+  it('that is no configuration at all is given up early, and says so', () => {
+    const { config, issues } = parse('x\n'.repeat(GIVE_UP_ERRORS * 3));
+    assert.equal(config, null);
+    assert.equal(issues.length, MAX_ISSUES + 1);
+    assert.match(issues.at(-1)?.message ?? '', /reading stopped here$/);
+    assert.equal(issues.at(-1)?.at.line, GIVE_UP_ERRORS);
+  });
+
   it('is refused over 64 MB before anything is read', () => {
     const decoded = decodeText(new Uint8Array(MAX_BYTES + 1), 'f');
     assert.ok('issues' in decoded);
