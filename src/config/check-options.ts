@@ -73,8 +73,8 @@ export function readOptionLine(context: Context): void {
     return;
   }
   marks.option = at;
-  const probe = readProbe(context, option.slice(0, -'check'.length) as ProbeWord);
-  draft.probe = probe && Object.freeze(probe);
+  const kind = PROBE_WORDS.find((word) => option === `${word}check`);
+  draft.probe = kind && Object.freeze(readProbe(context, kind));
 }
 
 /** Returns the finished timing; shared when nothing was said. */
@@ -148,9 +148,10 @@ function readPersistence({ line, report, seen }: Context): CheckDraft['persisten
   return persistence;
 }
 
-type ProbeWord = 'arp' | 'icmp' | 'tcp' | 'http' | 'udp' | 'dns' | 'radius' | 'sip' | 'ntp' | 'snmp' | 'tftp' | 'stun' | 'dtls' | 'quic' | 'syslog' | 'a2s' | 'exec';
+const PROBE_WORDS = ['arp', 'icmp', 'tcp', 'http', 'udp', 'dns', 'radius', 'sip', 'ntp', 'snmp', 'tftp', 'stun', 'dtls', 'quic', 'syslog', 'a2s', 'exec'] as const;
+type ProbeWord = (typeof PROBE_WORDS)[number];
 
-function readProbe(context: Context, kind: ProbeWord): CheckKind | undefined {
+function readProbe(context: Context, kind: ProbeWord): CheckKind {
   const { line, report } = context;
   switch (kind) {
     case 'arp': {

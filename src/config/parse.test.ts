@@ -73,8 +73,9 @@ describe('parseConfig', () => {
   });
 
   it('says every message on lines of its own, whatever the text holds', () => {
-    const { issues } = parse('director "\u2028 x\n\u001b[31m\n');
-    for (const issue of issues) assert.doesNotMatch(issueText(issue), /[\u0000-\u0009\u001b]/);
+    const { issues } = parse('director \u00e9\u2028 x\n\u001b[31m\nservice lvs\n engine "\u202e\u2028x"\n');
+    assert.equal(issues.length, 3);
+    for (const issue of issues) assert.doesNotMatch(issueText(issue), /[\u0000-\u0009\u001b\u2028\u202e]/);
   });
 
   it('never throws on random text and never gives a configuration beside an error', () => {

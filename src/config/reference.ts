@@ -13,7 +13,7 @@ export function configurationReference(): string {
 
 /** Returns the text of docs/reference/issues.md. */
 export function issuesReference(): string {
-  const rows = Object.entries(CODES).map(([code, { severity, meaning }]) => `| \`${code}\` | ${severity} | ${meaning} |`);
+  const rows = Object.entries(CODES).map(([name, { severity, meaning }]) => `| \`${name}\` | ${severity} | ${meaning} |`);
   return `${[GENERATED, ISSUES_INTRODUCTION, `| code | severity | meaning |\n|---|---|---|\n${rows.join('\n')}`].map((part) => part.trim()).join('\n\n')}\n`;
 }
 
