@@ -61,8 +61,8 @@ interface Socket {
   stop(): void;
 }
 
-/** Returns the ICMP sockets of this process; none is open until the first echo. `libc` null: koffi could not be loaded. */
-export function createIcmpSockets(libc: () => Libc | null = loadLibc): IcmpSockets {
+/** Returns the ICMP sockets of this process; none is open until the first echo. `libc` gives an Error where koffi cannot be had. */
+export function createIcmpSockets(libc: () => Libc | Error = loadLibc): IcmpSockets {
   const sockets = new Map<string, Socket>();
   const data = Buffer.alloc(2048);
   const from = Buffer.alloc(28);
@@ -125,8 +125,8 @@ export function createIcmpSockets(libc: () => Libc | null = loadLibc): IcmpSocke
     echo({ ip, source, answer }) {
       const c = libc();
       const nothing = (): void => undefined;
-      if (c === null) {
-        answer(cannot('ICMP needs the npm package koffi, which could not be loaded: run npm install'));
+      if (c instanceof Error) {
+        answer(cannot(`ICMP needs the npm package koffi on Linux: ${c.message}`));
         return nothing;
       }
       const key = `${ip.family}|${source?.text ?? ''}`;
@@ -160,10 +160,11 @@ export function createIcmpSockets(libc: () => Libc | null = loadLibc): IcmpSocke
       };
     },
     close() {
-      const c = sockets.size === 0 ? null : libc();
+      if (sockets.size === 0) return;
+      const c = libc();
       for (const socket of sockets.values()) {
         socket.stop();
-        c?.close(socket.fd);
+        if (!(c instanceof Error)) c.close(socket.fd);
       }
       sockets.clear();
     },
@@ -219,13 +220,16 @@ function errnoError(name: string): Error {
   return Object.assign(new Error(name), { code: name });
 }
 
-let loaded: Libc | null | undefined;
+let loaded: Libc | Error | undefined;
 
-/** Returns the C library through koffi, loaded once; null where koffi or Linux is missing. */
-export function loadLibc(): Libc | null {
-  if (loaded !== undefined) return loaded;
-  loaded = null;
-  if (process.platform !== 'linux') return loaded;
+/** Returns the C library through koffi, loaded once; an Error where koffi or Linux is missing. */
+export function loadLibc(): Libc | Error {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc | Error {
+  if (process.platform !== 'linux') return new Error(`this is ${process.platform}`);
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     const lib = koffi.load(null);
@@ -233,11 +237,11 @@ export function loadLibc(): Libc | null {
       socket: lib.func('int socket(int family, int type, int protocol)'),
       bind: lib.func('int bind(int fd, const void *address, uint32_t length)'),
       setsockopt: lib.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
-      sendto: lib.func('ssize_t sendto(int fd, const void *data, size_t length, int flags, const void *to, uint32_t to_length)'),
-      recvfrom: lib.func('ssize_t recvfrom(int fd, _Out_ void *data, size_t length, int flags, _Out_ void *from, _Inout_ void *from_length)'),
+      sendto: lib.func('intptr_t sendto(int fd, const void *data, size_t length, int flags, const void *to, uint32_t to_length)'),
+      recvfrom: lib.func('intptr_t recvfrom(int fd, void *data, size_t length, int flags, void *from, void *from_length)'),
       close: lib.func('int close(int fd)'),
     };
-    loaded = {
+    return {
       ...(calls as unknown as Omit<Libc, 'errno' | 'poll'>),
       errno: () => koffi.errno(),
       poll(fd, onReadable) {
@@ -246,8 +250,7 @@ export function loadLibc(): Libc | null {
         return () => handle.close();
       },
     };
-  } catch {
-    loaded = null;
+  } catch (cause) {
+    return cause instanceof Error ? cause : new Error(String(cause));
   }
-  return loaded;
 }

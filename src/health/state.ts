@@ -86,7 +86,9 @@ function afterResult(from: ServerHealth, event: HealthEvent & { kind: 'result' }
   const seen = { ...from, health: { ...from.health, last: { ...result, atMs } } };
   if (result.finding === 'cannot') {
     const next = { ...seen, good: 0, bad: 0, cannot: count(from.cannot, fall) };
-    return from.health.state === 'up' && next.cannot >= fall ? moved(next, 'unknown', `the check cannot run: ${result.detail}`, atMs) : next;
+    const reason = `the check cannot run: ${result.detail}`;
+    if (from.health.state === 'unknown') return { ...next, health: { ...next.health, reason } };
+    return from.health.state === 'up' && next.cannot >= fall ? moved(next, 'unknown', reason, atMs) : next;
   }
   if (result.ok) {
     // A check that was under way when the evidence came says nothing of the time after it.
