@@ -14,18 +14,18 @@ import { namesOfKey } from './targets.ts';
 
 export interface HealthDeps {
   /** Monotonic, in ms with fractions: measures. */
-  nowMs?(): number;
+  readonly nowMs?: () => number;
   /** Date.now() time: shown. */
-  wallMs?(): number;
+  readonly wallMs?: () => number;
   readonly setTimer?: SetTimer;
-  random?(): number;
+  readonly random?: () => number;
   readonly neighbours?: Neighbours;
   readonly icmp?: IcmpSockets;
   /** Runs one check, in place of the checks of checks/. */
-  runCheck?(target: Target, env: CheckEnv): Promise<CheckResult>;
+  readonly runCheck?: (target: Target, env: CheckEnv) => Promise<CheckResult>;
   readonly maxInFlight?: number;
   /** Takes one line for the operator: a check that cannot run, a listener that threw. */
-  log?(text: string): void;
+  readonly log?: (text: string) => void;
 }
 
 /** What `counters()` gives beside the contract's: checks that could not run, checks under way, evidence refused because its table was full. */

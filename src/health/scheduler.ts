@@ -20,14 +20,14 @@ const RETRY_MS = 1000;
 const MIN_INTERVAL_MS = 20;
 
 export interface SchedulerOptions {
-  nowMs(): number;
+  readonly nowMs: () => number;
   readonly setTimer: SetTimer;
   /** 0..1. */
-  random(): number;
+  readonly random: () => number;
   /** Runs one check; must not throw, must settle within the target's timeout. */
-  run(target: Target): Promise<CheckResult>;
+  readonly run: (target: Target) => Promise<CheckResult>;
   /** Takes a result; returns 'soon' when the target should be tried again at once instead of at its next turn. */
-  onResult(target: Target, result: CheckResult, startedMs: number): 'soon' | 'usual';
+  readonly onResult: (target: Target, result: CheckResult, startedMs: number) => 'soon' | 'usual';
   readonly maxInFlight?: number;
 }
 

@@ -46,7 +46,19 @@ function make(probe: CheckKind): Check {
       return udpCheck(probe);
     case 'dns':
       return dnsCheck(probe);
-    default:
+    case 'radius':
+    case 'sip':
+    case 'ntp':
+    case 'snmp':
+    case 'tftp':
+    case 'stun':
+    case 'dtls':
+    case 'quic':
+    case 'syslog':
+    case 'a2s':
+    case 'exec':
       return unsupportedCheck(probe.kind);
+    default:
+      return probe satisfies never;
   }
 }
