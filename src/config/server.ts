@@ -1,4 +1,5 @@
 /** One `server` line of a director. */
+import { isUnspecified } from '../net/ip.ts';
 import { SERVER_WORDS } from './grammar.ts';
 import type { Line } from './lex.ts';
 import type { Server } from './model.ts';
@@ -15,10 +16,11 @@ export function readServer(line: Line, report: Reporter): Server | undefined {
   const name = takeName(line, report, 'server', "a server's name");
   if (name === undefined && line.peek() === undefined) return undefined;
   const at = Object.freeze(line.at());
-  const address = takeAddress(line, report, 'the name of the server');
+  const address = takeAddress(line, report, `server ${name ?? ''}`.trimEnd());
   if (address?.ports && address.ports.first !== address.ports.last) {
     badValue(line, report, 'bad-port', 'one port after the address of a server', 'leave the port out to keep the port the client used');
   }
+  if (address && isUnspecified(address.ip)) badValue(line, report, 'bad-address', 'the address of a host');
   const said = { weight: false, check: false, sorry: false, drain: false, disabled: false };
   let weight = 1;
   for (let written = line.take(); written !== undefined; written = line.take()) {
