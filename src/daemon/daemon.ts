@@ -15,7 +15,7 @@ import { etagOf } from '../store/documents.ts';
 import type { StateChange, Store } from '../store/store.ts';
 import { completeDocuments, createStages, refuseUnsupported, requireConfig, stateOf } from './apply.ts';
 import { Refusal, type Control } from './control.ts';
-import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, stored, type Core, type Parsed, type Running } from './core.ts';
+import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed, type Running } from './core.ts';
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, makeEngine, type EngineWanted } from './lvs.ts';
 import { findServer, notFound, overridesOf, setOverride } from './overrides.ts';
@@ -235,8 +235,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   async function views(): ReturnType<Control['directors']> {
-    const now = await reading.get().catch(() => null);
-    return directorViews(core.running.config.directors, now, source);
+    const now = await readingOrNull(core);
+    return directorViews(core.running.config.directors, now.reading, source);
   }
 
   async function engineAsked<T>(work: Promise<T>): Promise<T> {

@@ -304,3 +304,12 @@ test('after stop nothing waits and the engine is closed', async () => {
   assert.equal(health.running, false);
   assert.equal(files.paths().includes('/state/lock'), false);
 });
+
+test('status answers within two seconds when the engine never does', async () => {
+  const { createFakeEngine } = await import('../engine/fake.ts');
+  const fake = createFakeEngine();
+  const { daemon, clock } = await createHarness({ layer4: WEB, createEngine: async () => ({ engine: { ...fake, read: () => new Promise<never>(() => undefined) }, why: 'test' }) });
+  const asked = daemon.status();
+  await clock.advance(2000);
+  assert.match((await asked).warnings.map((w) => w.message).join(), /no answer within 2000 ms/);
+});
