@@ -14,7 +14,7 @@ import { etagOf } from '../store/documents.ts';
 import type { StateChange, StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
 import { carryOut, desiredFor, planTo, readingOrNull, stored, type Core, type Running } from './core.ts';
-import { unsupportedChecks } from './targets.ts';
+import { unsupportedChecks } from '../health/checks/unsupported.ts';
 
 export interface Stages {
   plan(): Promise<PlanView>;
@@ -246,7 +246,7 @@ async function planText(core: Core, plan: Plan): Promise<Pick<PlanView, 'steps' 
 }
 
 function unsupportedTexts(core: Core, config: Config, desired: Desired): readonly string[] {
-  return [...core.engine.unsupported(desired).map((u) => u.message), ...unsupportedChecks(config)];
+  return [...core.engine.unsupported(desired).map((u) => u.message), ...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`)];
 }
 
 function refusePending(core: Core): void {

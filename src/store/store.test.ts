@@ -220,6 +220,9 @@ test('a second weir on one directory is refused, naming the first; a dead one is
   await assert.rejects(open(files, second), (e: unknown) => e instanceof StoreError && /process 1/.test(e.message) && /--state/.test(e.cure));
   const reborn: Processes = { pid: 3, lifeOf: (pid) => (pid === 1 ? 'another life of this number' : 'third') };
   const taken = await open(files, reborn);
+  const before = files.operations.length;
+  await assert.rejects(store.commit({ edited: doc(2) }), (e: unknown) => e instanceof StoreError && /has taken this directory: process 3/.test(e.message));
+  assert.equal(files.operations.length, before, 'the first touches nothing any more');
   await store.close();
   assert.ok(files.paths().includes(`${DIR}/lock`), 'the first must not remove the lock of the second');
   await taken.store.close();
