@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { createHarness } from './harness.ts';
@@ -41,4 +42,19 @@ test('port 0 takes a free port and the URL says which', async (t) => {
   const url = await listen(h.app, { address: parseListen('127.0.0.1:0'), tls: false, insecure: false });
   assert.match(url, /^http:\/\/127\.0\.0\.1:[1-9]\d+$/);
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
+});
+
+test('with a certificate it speaks TLS, not below 1.2, and nothing else', async (t) => {
+  const { cert, key } = await import('./test-certificate.ts');
+  const h = await createHarness(t, { tls: { cert, key } });
+  const url = await listen(h.app, { address: parseListen('127.0.0.1:0'), tls: true, insecure: false });
+  assert.match(url, /^https:/);
+  const status = await new Promise((resolve, reject) => {
+    get(`${url}/healthz`, { ca: cert, agent: false }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+  });
+  assert.equal(status, 200);
+  await assert.rejects(new Promise((_resolve, reject) => {
+    get(`${url}/healthz`, { ca: cert, agent: false, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }).on('error', reject);
+  }), /alert|protocol|version/i);
+  await assert.rejects(fetch(url.replace('https', 'http')));
 });

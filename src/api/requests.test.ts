@@ -139,6 +139,7 @@ test('line ends in names, tags and ids neither reach a header nor split a line o
     assert.equal(answer.headers['set-cookie'], undefined);
   }
   for (const line of h.logged) assert.notEqual((JSON.parse(line) as { level: number }).level, 60);
+  // eslint-disable-next-line no-control-regex -- exactly these must not be there
   for (const event of h.control.noted) assert.doesNotMatch(event.text + event.who, /[\u0000-\u001f]/);
 });
 

@@ -103,6 +103,12 @@ test('sessions come in pages and are purged by filter', async (t) => {
   const purged = await h.call({ method: 'POST', url: '/api/v1/sessions/purge', token: h.admin, body: { client: '127.0.0.1' } });
   assert.deepEqual(purged.json(), { purged: 3 });
   assert.deepEqual(h.control.calls, ['purge token:a {"client":"127.0.0.1"}']);
+  for (const body of [{}, undefined, { all: false }, { all: true, client: '127.0.0.1' }]) {
+    const refused = await h.call({ method: 'POST', url: '/api/v1/sessions/purge', token: h.admin, ...(body === undefined ? {} : { body }) });
+    assert.equal(refused.statusCode, 400, 'ending every session must be said');
+  }
+  await h.call({ method: 'POST', url: '/api/v1/sessions/purge', token: h.admin, body: { all: true } });
+  assert.equal(h.control.calls.at(-1), 'purge token:a {}');
 });
 
 test('a server is drained and set back, and services act, with 404 for what does not exist', async (t) => {

@@ -23,7 +23,7 @@ test('no answer, no line of the log, no event and no file of the accounts holds 
   const json = { 'content-type': 'application/json' };
   for (const url of ['/api/v1/sign-in', '/api/v1/passwd', '/api/v1/tokens']) {
     for (const payload of [
-      `{"user":"admin","password":"${typed}"`, `{"password":"${typed}",}`, `"${typed}"`, `{"${typed}":1}garbage`, `${typed}`, `{"user":"admin","password":["${typed}"]}`,
+      `{"user":"admin","password":"${typed}"`, `{"password":"${typed}",}`, `"${typed}"`, `{"${typed}":1}garbage`, typed, `{"user":"admin","password":["${typed}"]}`,
       `{"user":"admin","password":"${typed}","oldPassword":"${typed}","newPassword":"${typed}"}`, `{"newPassword":"${typed.slice(0, 11)}"}`, `{"user":"${typed}","password":"${typed}"}`, `{"name":"${typed} ${token}","role":"root"}`,
     ]) {
       await call({ method: 'POST', url, token, payload, headers: json });

@@ -16,7 +16,7 @@ interface Stream {
   leave(): void;
 }
 
-async function start(t: TestContext, stream: AppOptions['stream'] = {}): Promise<{ h: Harness; open(headers?: Record<string, string>, query?: string): Promise<Stream> }> {
+async function start(t: TestContext, stream: AppOptions['stream'] = {}): Promise<{ readonly h: Harness; readonly open: (headers?: Record<string, string>, query?: string) => Promise<Stream> }> {
   const h = await createHarness(t, { stream });
   await h.app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = h.app.server.address() as AddressInfo;
@@ -24,7 +24,7 @@ async function start(t: TestContext, stream: AppOptions['stream'] = {}): Promise
     const req = request({ port, host: '127.0.0.1', path: `/api/v1/stream${query}`, headers }, (response) => {
       let heard = '';
       const waiting: { pattern: RegExp; done: (text: string) => void }[] = [];
-      const look = (): void => waiting.forEach(({ pattern, done }) => pattern.test(heard) && done(heard));
+      const look = (): void => waiting.forEach((w) => w.pattern.test(heard) && w.done(heard));
       response.setEncoding('utf8').on('data', (text: string) => {
         heard += text;
         look();

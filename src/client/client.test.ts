@@ -39,6 +39,7 @@ test('every function of the client reaches the daemon over a real socket', async
   assert.equal((await client.sessions({ limit: 2, cursor: page.next ?? '' })).sessions.length, 1);
   assert.equal((await client.sessions({ client: '127.0.0.1:40001' })).sessions.length, 1);
   assert.equal(await client.purge({ director: 'd1' }), 3);
+  assert.equal(await client.purge({}), 3);
   assert.equal((await client.explain({ client: '[2001:db8::1]:1', vip: '127.0.0.1:8000' })).server, 's1');
   assert.equal((await client.services()).length, 1);
   assert.equal((await client.service('lvs', null, 'restart')).state, 'running');
@@ -75,8 +76,9 @@ test('no daemon, a daemon that is silent and a stranger at the address are told 
     stranger.closeAllConnections();
     stranger.close();
   });
-  const strange = createClient({ baseUrl: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`, timeoutMs: 50 });
-  await assert.rejects(strange.status(), refusal(0, 'TIMEOUT'));
+  const there = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+  await assert.rejects(createClient({ baseUrl: there, timeoutMs: 50 }).status(), refusal(0, 'TIMEOUT'));
+  const strange = createClient({ baseUrl: there });
   answers = () => '<html>Bad gateway</html>';
   await assert.rejects(strange.status(), refusal(502, 'BAD_ANSWER'));
   answers = () => '';

@@ -105,8 +105,10 @@ test('any text may be a label: it can be read back, and never ends a line', () =
       const text = labelText({ name: value });
       const inner = /^name="((?:[^"\\\n]|\\[\\"n])*)"$/.exec(text)?.[1];
       assert.ok(inner !== undefined, text);
+      // eslint-disable-next-line no-control-regex -- exactly these must not be there
       assert.doesNotMatch(text, /[\u0000-\u001f\u007f]/);
       const back = inner.replace(/\\(.)/g, (_all, c: string) => (c === 'n' ? '\n' : c));
+      // eslint-disable-next-line no-control-regex -- exactly these are replaced
       assert.equal(back.replaceAll('\n', '\ufffd'), value.replace(/[\u0000-\u001f\u007f]/g, '\ufffd'));
     }),
     { seed: 7, numRuns: 500 },

@@ -105,11 +105,11 @@ export async function openAuth(options: {
     change((old) => ({ accounts: old, result: undefined })).catch(() => undefined);
   };
 
-  const mint = (old: Accounts, options: { readonly name: string; readonly role: Role; readonly expiresInMs?: number | undefined }) => {
+  const mint = (old: Accounts, wanted: { readonly name: string; readonly role: Role; readonly expiresInMs?: number | undefined }) => {
     const id = randomBytes(8).toString('hex');
     const secret = `weir_${id}_${randomBytes(32).toString('base64url')}`;
-    const expiresAtMs = options.expiresInMs === undefined ? null : now() + options.expiresInMs;
-    const token: StoredToken = { id, name: options.name, role: options.role, sha256: sha256(secret), createdAtMs: now(), expiresAtMs, lastUsedAtMs: null };
+    const expiresAtMs = wanted.expiresInMs === undefined ? null : now() + wanted.expiresInMs;
+    const token: StoredToken = { id, name: wanted.name, role: wanted.role, sha256: sha256(secret), createdAtMs: now(), expiresAtMs, lastUsedAtMs: null };
     return { token, secret, accounts: { ...old, tokens: [...old.tokens, token] } };
   };
 
