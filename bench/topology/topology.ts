@@ -1,0 +1,210 @@
+/**
+ * The road every datagram takes, in three network namespaces joined by veth pairs:
+ *
+ *   clients                     balancer                       servers
+ *   203.0.113.0/24 (routed)     192.0.2.1 = VIP                198.51.100.11 ... (all answered by one XDP program)
+ *   192.0.2.2  [c] ------- [b]  192.0.2.1 | 198.51.100.1 [u] ------- [s] 198.51.100.2
+ *
+ * Neighbours are static and devices have one queue. What belongs to the balancer runs on `balancerCpu`: the subject is pinned
+ * there, and so is the NAPI thread of [b], which is fed from the generator's CPU; the other devices are fed by the balancer's own
+ * sends and so poll on its CPU as softirq (`napi` says otherwise).
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { parseIp, type Ip } from '../../src/net/ip.ts';
+import { run, tryRun } from '../command.ts';
+import type { TrafficPlace } from '../traffic/layout.ts';
+
+/** Where traffic goes and what it passes; `remove` takes all of it down and may be called twice. */
+export interface Topology {
+  readonly clients: string;
+  readonly balancer: string;
+  readonly servers: string;
+  readonly clientDevice: string;
+  readonly serverDevice: string;
+  readonly vip: { readonly ip: Ip; readonly port: number };
+  readonly place: TrafficPlace;
+  /** Every server, `ip:port`. */
+  readonly serverEndpoints: readonly { readonly ip: Ip; readonly port: number }[];
+  readonly balancerCpu: number;
+  readonly trafficCpu: number;
+  /** Pins the NAPI threads that exist by now. Called again after XDP programs are attached, which makes NAPI instances anew. */
+  pinPolling(): void;
+  remove(): void;
+}
+
+const PREFIX = 'weir-bench-';
+const SERVER_PORT = 7000;
+const VIP_PORT = 5000;
+const FIRST_SERVER = 11;
+export const MAX_SERVERS = 200;
+/** 203.0.113.1 .. .250 */
+const CLIENT_ADDRESSES = 250;
+/** Frames built from XDP take a page each: the default receive buffer of 208 KiB would hold 48 datagrams, an artefact of veth. All subjects get the same. */
+const RECEIVE_BUFFER = 4 << 20;
+/** Bench threads are favoured over strangers on the machine, but equally among each other. */
+export const NICE = -10;
+
+/** Makes the namespaces. `polling`: which ends poll in threads of the traffic CPU (`threads`) or in the sender's softirq (`inline`). Throws CommandError; what was made is removed then. */
+export function makeTopology(options: { servers: number; balancerCpu: number; trafficCpu: number; polling: 'inline' | 'threads' }): Topology {
+  if (options.servers < 1 || options.servers > MAX_SERVERS) throw new RangeError(`expected 1..${MAX_SERVERS} servers, got ${options.servers}`);
+  removeStale();
+  const tag = (process.pid % 0x10000).toString(16);
+  const clients = `${PREFIX}${process.pid}-c`;
+  const balancer = `${PREFIX}${process.pid}-b`;
+  const servers = `${PREFIX}${process.pid}-s`;
+  // The kernel cuts a thread's name to 15 characters: napi/wb1f3a-8193.
+  const dev = { clients: `wc${tag}`, front: `wb${tag}`, back: `wu${tag}`, servers: `ws${tag}` };
+  const undo: (() => void)[] = [];
+  let removed = false;
+  const remove = () => {
+    if (removed) return;
+    removed = true;
+    for (const step of undo.reverse()) step();
+  };
+  try {
+    for (const name of [clients, balancer, servers]) {
+      undo.push(() => removeNamespace(name));
+      run('ip', ['netns', 'add', name]);
+    }
+    ipBatch(null, [
+      `link add ${dev.clients} numtxqueues 1 numrxqueues 1 netns ${clients} type veth peer name ${dev.front} numtxqueues 1 numrxqueues 1 netns ${balancer}`,
+      `link add ${dev.back} numtxqueues 1 numrxqueues 1 netns ${balancer} type veth peer name ${dev.servers} numtxqueues 1 numrxqueues 1 netns ${servers}`,
+    ]);
+    const mac = (namespace: string, device: string) => readInside(namespace, `/sys/class/net/${device}/address`);
+    const macs = { clients: mac(clients, dev.clients), front: mac(balancer, dev.front), back: mac(balancer, dev.back), servers: mac(servers, dev.servers) };
+    const endpoints = Array.from({ length: options.servers }, (_, i) => ({ ip: address(`198.51.100.${FIRST_SERVER + i}`), port: SERVER_PORT }));
+    ipBatch(clients, ['link set lo up', `address add 192.0.2.2/24 dev ${dev.clients}`, `link set ${dev.clients} up`]);
+    ipBatch(servers, ['link set lo up', `address add 198.51.100.2/24 dev ${dev.servers}`, `link set ${dev.servers} up`]);
+    ipBatch(balancer, [
+      'link set lo up',
+      `address add 192.0.2.1/24 dev ${dev.front}`,
+      `address add 198.51.100.1/24 dev ${dev.back}`,
+      `link set ${dev.front} up`,
+      `link set ${dev.back} up`,
+      `neighbour replace 192.0.2.2 lladdr ${macs.clients} nud permanent dev ${dev.front}`,
+      'route add 203.0.113.0/24 via 192.0.2.2',
+      ...endpoints.map((endpoint) => `neighbour replace ${endpoint.ip.text} lladdr ${macs.servers} nud permanent dev ${dev.back}`),
+    ]);
+    // GRO is what gives a veth a NAPI instance without an XDP program; without one redirected frames are refused.
+    for (const device of [dev.front, dev.back]) run('ip', ['netns', 'exec', balancer, 'ethtool', '-K', device, 'gro', 'on']);
+    writeInside(balancer, '/proc/sys/net/ipv4/ip_forward', '1');
+    writeInside(balancer, '/proc/sys/net/ipv4/ip_local_port_range', '1024 65535');
+    writeInside(balancer, '/proc/sys/net/ipv6/conf/all/disable_ipv6', '1');
+    raise('/proc/sys/net/core/rmem_default', RECEIVE_BUFFER, undo);
+    raise('/proc/sys/net/core/rmem_max', RECEIVE_BUFFER, undo);
+    const threaded: { namespace: string; device: string; cpu: number }[] = [{ namespace: balancer, device: dev.front, cpu: options.balancerCpu }];
+    if (options.polling === 'threads') {
+      threaded.push(
+        { namespace: balancer, device: dev.back, cpu: options.balancerCpu },
+        { namespace: servers, device: dev.servers, cpu: options.trafficCpu },
+        { namespace: clients, device: dev.clients, cpu: options.trafficCpu },
+      );
+    }
+    for (const one of threaded) writeInside(one.namespace, `/sys/class/net/${one.device}/threaded`, '1');
+    const pinPolling = () => {
+      for (const one of threaded) pinThreads(one.device, one.cpu);
+    };
+    pinPolling();
+    return {
+      clients,
+      balancer,
+      servers,
+      clientDevice: dev.clients,
+      serverDevice: dev.servers,
+      vip: { ip: address('192.0.2.1'), port: VIP_PORT },
+      place: {
+        clientIp: address('203.0.113.1'),
+        clientAddresses: CLIENT_ADDRESSES,
+        serverIp: address(`198.51.100.${FIRST_SERVER}`),
+        servers: options.servers,
+        serverPort: SERVER_PORT,
+        clientMac: macs.clients,
+        balancerMac: macs.front,
+      },
+      serverEndpoints: endpoints,
+      balancerCpu: options.balancerCpu,
+      trafficCpu: options.trafficCpu,
+      pinPolling,
+      remove,
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU, with the bench's priority. Every word execs the next, so the pid stays. */
+export function insideBalancer(topology: Pick<Topology, 'balancer' | 'balancerCpu'>, argv: readonly string[]): string[] {
+  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), 'nice', '-n', String(NICE), ...argv];
+}
+
+/** Returns the bench's namespaces that exist now, of any bench. */
+export function benchNamespaces(): readonly string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(PREFIX)) : [];
+}
+
+/** A bench that was killed leaves its namespaces; those whose maker is gone are removed with what runs in them. */
+function removeStale(): void {
+  for (const name of benchNamespaces()) {
+    const maker = Number(/^weir-bench-(\d+)-/.exec(name)?.[1]);
+    if (maker > 0 && !existsSync(`/proc/${maker}`)) removeNamespace(name);
+  }
+}
+
+function removeNamespace(name: string): void {
+  for (const pid of (tryRun('ip', ['netns', 'pids', name]) ?? '').split('\n').filter((line) => /^\d+$/.test(line))) {
+    // Ours by construction: nobody else runs in a namespace of this name. The bench itself never enters one.
+    if (Number(pid) !== process.pid) tryKill(Number(pid));
+  }
+  tryRun('ip', ['netns', 'delete', name]);
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function pinThreads(device: string, cpu: number): void {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    let name = '';
+    try {
+      name = readFileSync(`/proc/${entry}/comm`, 'utf8').trim();
+    } catch {
+      // It ended between the listing and the reading.
+      continue;
+    }
+    if (!name.startsWith(`napi/${device}-`)) continue;
+    run('taskset', ['-p', '-c', String(cpu), entry]);
+    run('renice', ['-n', String(NICE), '-p', entry]);
+  }
+}
+
+/** Raises a machine-wide limit while the bench runs; put back by `remove`. */
+function raise(path: string, wanted: number, undo: (() => void)[]): void {
+  const before = readFileSync(path, 'utf8').trim();
+  if (Number(before) >= wanted) return;
+  undo.push(() => tryRun('tee', [path], { input: before }));
+  run('tee', [path], { input: String(wanted) });
+}
+
+function readInside(namespace: string, path: string): string {
+  return run('ip', ['netns', 'exec', namespace, 'cat', path]).trim();
+}
+
+function writeInside(namespace: string, path: string, value: string): void {
+  run('ip', ['netns', 'exec', namespace, 'tee', path], { input: value });
+}
+
+function ipBatch(namespace: string | null, lines: readonly string[]): void {
+  run('ip', [...(namespace === null ? [] : ['-n', namespace]), '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
+function address(text: string): Ip {
+  const ip = parseIp(text);
+  if (!ip) throw new RangeError(`not an address: ${text}`);
+  return ip;
+}
