@@ -19,6 +19,8 @@
 #define FRAME_LEN 64
 /* One invocation looks at the clock at most this often (about 25 ns a look) before it gives up its turn: a batch must end soon, for that is when frames leave. */
 #define SPIN 32
+/* Replies this long after the end of a run still count: what was under way. */
+#define GRACE_NS 10000000ull
 #define FIRST_CLIENT_PORT 1024
 #define CLIENT_PORTS 64512
 /* 8 buckets per power of two: 12.5 % resolution. */
@@ -63,7 +65,7 @@ struct receiver {
 	__u64 replies;
 	/* A reply that reached another client than the one that asked. */
 	__u64 misdelivered;
-	/* Replies to an earlier run. */
+	/* Replies to an earlier run, or after the end of this one: what an overloaded subject works off later it did not carry. */
 	__u64 late;
 	__u64 icmp;
 	__u64 other;
@@ -284,9 +286,11 @@ int receive(struct xdp_md *ctx)
 	void *end = (void *)(long)ctx->data_end;
 	__u32 zero = 0, client, bucket;
 	struct config *config = bpf_map_lookup_elem(&config_map, &zero);
+	struct sender *sender = bpf_map_lookup_elem(&sender_map, &zero);
 	struct receiver *receiver = bpf_map_lookup_elem(&receiver_map, &zero);
+	__u64 now;
 
-	if (!config || !receiver || !config->client_addresses)
+	if (!config || !sender || !receiver || !config->client_addresses)
 		return XDP_PASS;
 	if ((void *)(&frame->ip + 1) > end || frame->eth.h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
@@ -299,7 +303,8 @@ int receive(struct xdp_md *ctx)
 		receiver->other++;
 		return XDP_DROP;
 	}
-	if (frame->payload.run != config->run) {
+	now = bpf_ktime_get_ns();
+	if (frame->payload.run != config->run || now - sender->start_ns > config->duration_ns + GRACE_NS) {
 		receiver->late++;
 		return XDP_DROP;
 	}
@@ -309,7 +314,7 @@ int receive(struct xdp_md *ctx)
 		return XDP_DROP;
 	}
 	receiver->replies++;
-	bucket = bucket_of(bpf_ktime_get_ns() - frame->payload.sent_ns);
+	bucket = bucket_of(now - frame->payload.sent_ns);
 	if (bucket < BUCKETS)
 		receiver->buckets[bucket]++;
 	return XDP_DROP;
