@@ -67,11 +67,10 @@ export async function searchRate(trial: (rate: number) => Promise<Trial>, option
   let high = low;
   if (await holds(low)) {
     do {
+      low = high;
       if (low >= options.highest) return { ...done(), limit: 'highest' };
       high = Math.min(low * options.step, options.highest);
-      if (!(await holds(high))) break;
-      low = high;
-    } while (true);
+    } while (await holds(high));
   } else {
     do {
       high = low;

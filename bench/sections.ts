@@ -122,7 +122,7 @@ export async function measureLatency(stage: Stage, subject: Subject, rate: numbe
         tries.push({ p50Us, p99Us });
         stage.progress(`latency at ${rateText(rate)}/s through ${one.name}: p50 ${microsText(p50Us)}, p99 ${microsText(p99Us)}`);
       }
-      return { p50Us: median(tries.map((one) => one.p50Us)), p99Us: median(tries.map((one) => one.p99Us)) };
+      return { p50Us: median(tries.map((seen) => seen.p50Us)), p99Us: median(tries.map((seen) => seen.p99Us)) };
     } finally {
       await running.stop();
     }
@@ -153,5 +153,5 @@ export function sectionsText(results: SectionResults): string {
 }
 
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -11,7 +11,7 @@ import { pen } from './subjects/pen.ts';
 import { routing } from './subjects/routing.ts';
 import type { Subject } from './subjects/subject.ts';
 import { weir } from './subjects/weir-start.ts';
-import { makeTopology } from './topology/topology.ts';
+import { makeTopology, otherBenches } from './topology/topology.ts';
 import { startTraffic } from './traffic/traffic.ts';
 
 /** Every subject by its name. */
@@ -38,6 +38,8 @@ export async function benchUserspace(options: BenchOptions, signal: AbortSignal,
   progress(machineText(machine));
   if (machine.load > 0.5) progress(`the load average is ${machine.load.toFixed(2)}: others use the CPUs, and figures will be lower than they could be`);
 
+  const disturbances = otherBenches().map((pid) => `another bench (process ${pid}) ran at the same time: figures of both are too low`);
+  for (const line of disturbances) progress(line);
   const results: RateResult[] = [];
   const failures: string[] = [];
   let sections: SectionResults | null = null;
@@ -62,7 +64,7 @@ export async function benchUserspace(options: BenchOptions, signal: AbortSignal,
     });
   }
   if (options.json !== null) {
-    writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), machine, versions, options, results, sections, failures, absent }, null, 2)}\n`);
+    writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), machine, versions, options, results, sections, failures, absent, disturbances }, null, 2)}\n`);
   }
   return [
     `${machineText(machine)}\n`,
@@ -71,6 +73,7 @@ export async function benchUserspace(options: BenchOptions, signal: AbortSignal,
     rateTable(results),
     sections === null ? '' : `\n${sectionsText(sections)}`,
     [...failures, ...absent].map((line) => `not measured: ${line}\n`).join(''),
+    disturbances.map((line) => `${line}\n`).join(''),
   ].join('');
 }
 

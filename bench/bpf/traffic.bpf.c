@@ -17,8 +17,10 @@
 #include <bpf/bpf_helpers.h>
 
 #define FRAME_LEN 64
-/* One invocation looks at the clock at most this often (about 25 ns a look) before it gives up its turn: a batch must end soon, for that is when frames leave. */
-#define SPIN 32
+/* An invocation waits this long for its turn, then gives it up: frames leave when a batch ends, so a batch must end soon. child.ts: WAIT_NS. */
+#define WAIT_NS 1000
+/* More looks at the clock than fit into WAIT_NS; the verifier wants a bound. */
+#define LOOKS 512
 /* Replies this long after the end of a run still count: what was under way. */
 #define GRACE_NS 10000000ull
 #define FIRST_CLIENT_PORT 1024
@@ -148,11 +150,11 @@ static __always_inline __u16 ip_checksum(const struct iphdr *ip)
 /* Waits until the next frame is due; false when this turn ends without one. */
 static __always_inline bool wait_for_turn(const struct config *config, struct sender *sender, __u64 *now_ns)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), entered = now;
 
 	if (sender->start_ns == 0)
 		sender->start_ns = now;
-	for (int i = 0; i < SPIN; i++) {
+	for (int i = 0; i < LOOKS; i++) {
 		__u64 elapsed = now - sender->start_ns;
 		__u64 elapsed_fx = elapsed << 8;
 
@@ -167,6 +169,8 @@ static __always_inline bool wait_for_turn(const struct config *config, struct se
 			*now_ns = now;
 			return true;
 		}
+		if (now - entered >= WAIT_NS)
+			return false;
 		now = bpf_ktime_get_ns();
 	}
 	return false;

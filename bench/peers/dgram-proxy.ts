@@ -17,7 +17,8 @@ interface Session {
 }
 
 const [vip, ...servers] = process.argv.slice(2).map(endpoint);
-if (!vip || servers.length === 0) throw new Error('usage: dgram-proxy.js VIP:PORT SERVER:PORT ...');
+const [first] = servers;
+if (!vip || !first) throw new Error('usage: dgram-proxy.js VIP:PORT SERVER:PORT ...');
 const sessions = new Map<string, Session>();
 let turn = 0;
 const listener = createSocket({ type: 'udp4', recvBufferSize: BUFFER });
@@ -36,7 +37,7 @@ listener.bind(vip.port, vip.host, () => process.stdout.write('ready\n'));
 setInterval(sweep, SWEEP_MS);
 
 function open(key: string, address: string, port: number): Session {
-  const server = servers[turn++ % servers.length] as { host: string; port: number };
+  const server = servers[turn++ % servers.length] ?? first;
   const socket = createSocket('udp4');
   const session: Session = { socket, connected: false, waiting: [], usedAt: Date.now() };
   sessions.set(key, session);

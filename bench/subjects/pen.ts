@@ -5,6 +5,8 @@ import { hostPortText } from '../../src/net/endpoint.ts';
 import { tryRun } from '../command.ts';
 import { startProcess, type Subject } from './subject.ts';
 
+const ARGV = ['pen', '-f', '-U', '-r', '-c', '65536', '-x', '60000', '-O', 'epoll'];
+
 /** pen as a subject: round robin without client tracking (`-r`), epoll, room for every client. */
 export const pen: Subject = {
   name: 'pen',
@@ -17,7 +19,7 @@ export const pen: Subject = {
   },
   start: (topology) =>
     startProcess(topology, [
-      ...['pen', '-f', '-U', '-r', '-c', '65536', '-x', '60000', '-O', 'epoll'],
+      ...ARGV,
       hostPortText(topology.vip.ip, topology.vip.port),
       ...topology.serverEndpoints.map((server) => hostPortText(server.ip, server.port)),
     ]),

@@ -91,8 +91,11 @@ function listens(pid: number, endpoint: { readonly ip: Ip; readonly port: number
   } catch {
     return false;
   }
-  const hex = (value: number, digits: number) => value.toString(16).toUpperCase().padStart(digits, '0');
-  const ip = endpoint.ip.text.split('.').map(Number).reverse().map((byte) => hex(byte, 2)).join('');
+  const ip = endpoint.ip.text.split('.').map(Number).toReversed().map((byte) => hex(byte, 2)).join('');
   const port = hex(endpoint.port, 4);
   return table.includes(` ${ip}:${port} `) || table.includes(` 00000000:${port} `);
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).toUpperCase().padStart(digits, '0');
 }

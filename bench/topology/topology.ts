@@ -10,7 +10,7 @@
  * sends and poll on its CPU as softirq, reflector and receiver included: threads on the other CPU were tried, and their wake-ups
  * cost the balancer more than the two XDP programs do (routing: 1.3 % loss at 100 k/s where this holds 450 k/s).
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseIp, type Ip } from '../../src/net/ip.ts';
 import { run, tryRun } from '../command.ts';
 import type { TrafficPlace } from '../traffic/layout.ts';
@@ -42,6 +42,8 @@ export const MAX_SERVERS = 200;
 const CLIENT_ADDRESSES = 250;
 /** Frames built from XDP take a page each: the default receive buffer of 208 KiB would hold 48 datagrams, an artefact of veth. All subjects get the same. */
 const RECEIVE_BUFFER = 4 << 20;
+const LIMITS = ['/proc/sys/net/core/rmem_default', '/proc/sys/net/core/rmem_max'] as const;
+const LIMITS_FILE = '/run/weir-bench-limits.json';
 /** Bench threads are favoured over strangers on the machine, but equally among each other. */
 export const NICE = -10;
 
@@ -60,13 +62,15 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
   const remove = () => {
     if (removed) return;
     removed = true;
-    for (const step of undo.reverse()) step();
+    for (const step of undo.toReversed()) step();
   };
   try {
+    undo.push(putLimitsBack);
     for (const name of [clients, balancer, servers]) {
       undo.push(() => removeNamespace(name));
       run('ip', ['netns', 'add', name]);
     }
+    raiseLimits();
     ipBatch(null, [
       `link add ${dev.clients} numtxqueues 1 numrxqueues 1 netns ${clients} type veth peer name ${dev.front} numtxqueues 1 numrxqueues 1 netns ${balancer}`,
       `link add ${dev.back} numtxqueues 1 numrxqueues 1 netns ${balancer} type veth peer name ${dev.servers} numtxqueues 1 numrxqueues 1 netns ${servers}`,
@@ -91,8 +95,6 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
     writeInside(balancer, '/proc/sys/net/ipv4/ip_forward', '1');
     writeInside(balancer, '/proc/sys/net/ipv4/ip_local_port_range', '1024 65535');
     writeInside(balancer, '/proc/sys/net/ipv6/conf/all/disable_ipv6', '1');
-    raise('/proc/sys/net/core/rmem_default', RECEIVE_BUFFER, undo);
-    raise('/proc/sys/net/core/rmem_max', RECEIVE_BUFFER, undo);
     writeInside(balancer, `/sys/class/net/${dev.front}/threaded`, '1');
     const pinPolling = () => pinThreads(dev.front, options.balancerCpu);
     pinPolling();
@@ -134,12 +136,19 @@ export function benchNamespaces(): readonly string[] {
   return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(PREFIX)) : [];
 }
 
+/** Returns the process ids of other benches that run now: the figures of all are worthless then. */
+export function otherBenches(): readonly number[] {
+  const makers = benchNamespaces().map((name) => Number(/^weir-bench-(\d+)-/.exec(name)?.[1]));
+  return [...new Set(makers)].filter((maker) => maker !== process.pid && existsSync(`/proc/${maker}`));
+}
+
 /** A bench that was killed leaves its namespaces; those whose maker is gone are removed with what runs in them. */
 function removeStale(): void {
   for (const name of benchNamespaces()) {
     const maker = Number(/^weir-bench-(\d+)-/.exec(name)?.[1]);
     if (maker > 0 && !existsSync(`/proc/${maker}`)) removeNamespace(name);
   }
+  putLimitsBack();
 }
 
 function removeNamespace(name: string): void {
@@ -174,12 +183,27 @@ function pinThreads(device: string, cpu: number): void {
   }
 }
 
-/** Raises a machine-wide limit while the bench runs; put back by `remove`. */
-function raise(path: string, wanted: number, undo: (() => void)[]): void {
-  const before = readFileSync(path, 'utf8').trim();
-  if (Number(before) >= wanted) return;
-  undo.push(() => tryRun('tee', [path], { input: before }));
-  run('tee', [path], { input: String(wanted) });
+/**
+ * Raises the machine-wide receive buffers. What they were is kept in a file, because benches may overlap and may be killed:
+ * the last to leave, or the next to come, puts them back.
+ */
+function raiseLimits(): void {
+  if (!existsSync(LIMITS_FILE)) {
+    writeFileSync(LIMITS_FILE, JSON.stringify(Object.fromEntries(LIMITS.map((path) => [path, readFileSync(path, 'utf8').trim()]))));
+  }
+  for (const path of LIMITS) {
+    if (Number(readFileSync(path, 'utf8')) < RECEIVE_BUFFER) writeFileSync(path, String(RECEIVE_BUFFER));
+  }
+}
+
+function putLimitsBack(): void {
+  if (!existsSync(LIMITS_FILE) || benchNamespaces().length > 0) return;
+  const before = JSON.parse(readFileSync(LIMITS_FILE, 'utf8')) as Record<string, string>;
+  for (const path of LIMITS) {
+    const value = before[path];
+    if (value !== undefined) writeFileSync(path, value);
+  }
+  rmSync(LIMITS_FILE, { force: true });
 }
 
 function readInside(namespace: string, path: string): string {

@@ -11,10 +11,12 @@ export type TrafficAnswer =
   | { readonly ok: false; readonly message: string };
 
 const FRAME = Buffer.alloc(64);
-/** Frames leave when a batch ends; a batch without a frame lasts about 7 µs. */
+/** Frames leave when a batch ends; a batch without a frame lasts 8 µs. */
 const BATCH = 8;
-/** An invocation that waits takes at least this long; it bounds how many a run needs. */
-const WAIT_NS = 500;
+/** An invocation either sends or waits this long (traffic.bpf.c), which says how many a run needs. */
+const WAIT_NS = 1_000;
+/** Invocations beyond that: those after the end return at once. */
+const SPARE = 1.1;
 /** Late replies: a receive buffer full of datagrams at the lowest rates. */
 const DRAIN_MS = 150;
 
@@ -47,7 +49,7 @@ async function answer(bpf: BpfObject, run: TrafficRun, place: TrafficPlace, outI
     }
     bpf.map('config_map').write(encodeConfig(run, place, outIndex));
     const waits = (run.seconds * 1e9) / WAIT_NS;
-    runLiveFrames(bpf.program('generate'), { frame: FRAME, repeat: Math.ceil(run.framesPerSecond * run.seconds + waits), batch: BATCH });
+    runLiveFrames(bpf.program('generate'), { frame: FRAME, repeat: Math.ceil((run.framesPerSecond * run.seconds + waits) * SPARE), batch: BATCH });
     await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
     tell({
       ok: true,

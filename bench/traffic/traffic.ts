@@ -26,10 +26,9 @@ export async function startTraffic(topology: Topology, signal: AbortSignal): Pro
   const object = compileTraffic();
   const child = spawn(
     'taskset',
-    [
-      ...['-c', String(topology.trafficCpu), 'nice', '-n', String(NICE), process.execPath, join(import.meta.dirname, 'child.js')],
-      ...[object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
-    ],
+    ['-c', String(topology.trafficCpu), 'nice', '-n', String(NICE), process.execPath, join(import.meta.dirname, 'child.js')].concat(
+      [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
+    ),
     // Its own process group: Ctrl-C is for the bench, which ends it in order.
     { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true },
   );
