@@ -52,7 +52,7 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
   let quick = false;
   let json: string | null = null;
   while (rest.length > 0) {
-    const word = rest.shift();
+    const word = rest.shift() ?? '';
     switch (word) {
       case '--clients':
         clients = numbers(word, rest.shift(), MAX_CLIENTS);

@@ -6,7 +6,7 @@ import { ROOT } from '../root.ts';
 import type { WeirOptions } from './weir-start.ts';
 
 interface UserspaceModule {
-  createUserspaceEngine(options: { onEvent: (event: EngineEvent) => void; workers: number }): Engine;
+  readonly createUserspaceEngine: (options: { onEvent: (event: EngineEvent) => void; workers: number }) => Engine;
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as WeirOptions;

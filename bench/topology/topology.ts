@@ -29,8 +29,8 @@ export interface Topology {
   readonly balancerCpu: number;
   readonly trafficCpu: number;
   /** Pins the NAPI thread of the device the generator feeds. Called again after XDP programs are attached, which can make NAPI instances anew. */
-  pinPolling(): void;
-  remove(): void;
+  readonly pinPolling: () => void;
+  readonly remove: () => void;
 }
 
 const PREFIX = 'weir-bench-';
