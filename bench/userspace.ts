@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import type { BenchOptions, SubjectName } from './args.ts';
+import { takeLock } from './lock.ts';
 import { describeMachine, machineText } from './machine.ts';
 import { measureRate, rateTable, type RateResult, type Stage } from './rates.ts';
 import { measureSections, sectionsText, type SectionResults } from './sections.ts';
@@ -25,12 +26,22 @@ export class CannotMeasure extends Error {
   }
 }
 
+const LOCK = '/run/weir-bench.lock';
 const BALANCER_CPU = 0;
 const TRAFFIC_CPU = 1;
 
 /** Returns the report as text, and writes the JSON file if one was asked for. Rejects with CannotMeasure, or with the reason of `signal`. */
 export async function benchUserspace(options: BenchOptions, signal: AbortSignal, progress: (line: string) => void): Promise<string> {
   requireMachine();
+  const release = await takeLock({ path: LOCK, signal, progress });
+  try {
+    return await measureAll(options, signal, progress);
+  } finally {
+    release();
+  }
+}
+
+async function measureAll(options: BenchOptions, signal: AbortSignal, progress: (line: string) => void): Promise<string> {
   const machine = describeMachine();
   const { chosen, versions, absent } = choose(options.subjects);
   for (const line of absent) progress(line);

@@ -6,13 +6,13 @@ import { ROOT } from '../root.ts';
 import type { WeirOptions } from './weir-start.ts';
 
 interface UserspaceModule {
-  readonly createUserspaceEngine: (options: { onEvent: (event: EngineEvent) => void; workers: number }) => Engine;
+  readonly createUserspaceEngine: (options: { onEvent: (event: EngineEvent) => void; workers: number }) => Promise<Engine>;
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as WeirOptions;
 // By path at run time: the bench builds and measures its peers without the engine.
 const { createUserspaceEngine } = (await import(join(ROOT, 'dist/src/engine/userspace/index.js'))) as UserspaceModule;
-const engine = createUserspaceEngine({
+const engine = await createUserspaceEngine({
   onEvent: (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
   workers: options.workers,
 });
