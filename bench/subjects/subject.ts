@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPortText } from '../../src/net/endpoint.ts';
 import type { Ip } from '../../src/net/ip.ts';
-import { insideBalancer, type Topology } from '../topology/topology.ts';
+import { weighSession } from '../priority.ts';
+import { insideBalancer, NICE, type Topology } from '../topology/topology.ts';
 
 /** One subject. */
 export interface Subject {
@@ -50,6 +51,8 @@ export async function startProcess(topology: Topology, argv: readonly string[], 
     throw await failed;
   }
   let ended = false;
+  // As much as the NAPI thread, which belongs to no session.
+  weighSession(pid, NICE);
   for (let waited = 0; waited < START_LIMIT_MS; waited += POLL_MS) {
     if (listens(pid, topology.vip)) return { target: topology.vip, pid, stop };
     ended = child.exitCode !== null || child.signalCode !== null;

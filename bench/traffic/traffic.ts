@@ -2,13 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { weighSession } from '../priority.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { TrafficAnswer } from './child.ts';
 import { compileTraffic } from './compile.ts';
 import type { ReceiverCounts, SenderCounts, TrafficRun } from './layout.ts';
 
 /** It has its CPU for itself as far as that can be had; a stall of the generator is a rate not reached. */
-const GENERATOR_NICE = '-20';
+const GENERATOR_NICE = -20;
 
 /** The counts of one run. */
 export interface TrafficCounts {
@@ -29,12 +30,13 @@ export async function startTraffic(topology: Topology, signal: AbortSignal): Pro
   const object = compileTraffic();
   const child = spawn(
     'taskset',
-    ['-c', String(topology.trafficCpu), 'nice', '-n', GENERATOR_NICE, process.execPath, join(import.meta.dirname, 'child.js')].concat(
+    ['-c', String(topology.trafficCpu), 'nice', '-n', String(GENERATOR_NICE), process.execPath, join(import.meta.dirname, 'child.js')].concat(
       [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
     ),
     // Its own process group: Ctrl-C is for the bench, which ends it in order.
     { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true },
   );
+  if (child.pid !== undefined) weighSession(child.pid, GENERATOR_NICE);
   const close = () => {
     child.kill('SIGKILL');
   };
