@@ -13,6 +13,8 @@ export interface Machine {
   readonly os: string;
   /** 1-minute load average when asked: others on the machine make figures worse. */
   readonly load: number;
+  /** `ulimit -Hn`: the most sockets a subject can have. */
+  readonly descriptors: number;
   /** Current git revision; null outside a clone. */
   readonly revision: string | null;
 }
@@ -34,11 +36,20 @@ export function describeMachine(): Machine {
     node: process.versions.node,
     os,
     load: loadavg()[0] ?? 0,
+    descriptors: hardDescriptors(),
     revision: tryRun('git', ['-C', import.meta.dirname, 'rev-parse', '--short', 'HEAD'])?.trim() ?? null,
   };
 }
 
 /** Returns one line for the head of the output. */
 export function machineText(machine: Machine): string {
-  return `${machine.cpus} x ${machine.cpu}, ${machine.memoryMb} MB, ${machine.os}, Linux ${machine.kernel}, Node ${machine.node}, revision ${machine.revision ?? 'unknown'}, load ${machine.load.toFixed(2)}`;
+  return `${machine.cpus} x ${machine.cpu}, ${machine.memoryMb} MB, ${machine.os}, Linux ${machine.kernel}, Node ${machine.node}, ${machine.descriptors} descriptors, revision ${machine.revision ?? 'unknown'}, load ${machine.load.toFixed(2)}`;
+}
+
+function hardDescriptors(): number {
+  try {
+    return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
 }

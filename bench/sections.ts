@@ -39,7 +39,7 @@ const MEMORY_STEP_SECONDS = 2;
 const NEW_SESSION_START = 4_000;
 const LATENCY_TRIES = 3;
 
-/** Measures all three; one that fails leaves a note and the others go on. `best` is the table's result at the same clients and servers. */
+/** Measures all three; one that fails leaves a note and the others go on. `best` is the table's result that says what half load is. */
 export async function measureSections(stage: Stage, weir: Subject, best: RateResult | undefined): Promise<SectionResults> {
   const notes: string[] = [];
   const attempt = async <T>(what: string, measure: () => Promise<T>): Promise<T | null> => {
