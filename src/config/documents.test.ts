@@ -19,12 +19,12 @@ test('a file named after a document stands for that document alone, byte for byt
   assert.equal(documentOfFile('my-layer4.conf'), null);
 });
 
-test('several files are put together, and a section in the wrong file still reaches its document', () => {
+test('several files add up, also without a line feed at their end', () => {
   const documents = documentsOf([
     { file: 'layer4.conf', text: 'director a' },
-    { file: 'nat.conf', text: 'nat x\nservice lvs\n' },
+    { file: 'more.conf', text: 'director b\nnat x' },
   ]);
-  assert.deepEqual(documents, { layer4: 'director a\n', nat: 'nat x\n', services: 'service lvs\n' });
+  assert.deepEqual(documents, { layer4: 'director a\ndirector b\n', nat: 'nat x', services: '' });
 });
 
 test('an unknown section stays where the parser will meet it', () => {

@@ -20,47 +20,44 @@ export function documentOfFile(file: string): Name | null {
 }
 
 /**
- * Returns the documents that the sources make: each section goes to its document, with the comments right above it; what belongs to
- * no known section stays with the document the file is named after, else with layer4, where the parser says what is wrong with it.
- * A document is given when a source is named after it, or when some source is named after none: that one is a whole configuration.
+ * Returns the documents that the sources make. A file named after a document is that document. Any other is a whole configuration: each
+ * section goes to its document with the comments right above it, and all three are given, empty where it has no such section;
+ * what belongs to no section stays in layer4, where the parser says what is wrong with it. Sources add up in their order.
  */
 export function documentsOf(sources: readonly SourceText[]): Partial<DocumentSet> {
-  const parts: Record<Name, string[]> = { layer4: [], nat: [], services: [] };
-  const given = new Set<Name>();
+  const parts: Partial<Record<Name, string[]>> = {};
+  const add = (name: Name, text: string): void => {
+    const list = (parts[name] ??= []);
+    if (text !== '') list.push(text);
+  };
   for (const { file, text } of sources) {
     const own = documentOfFile(file);
-    if (own === null) NAMES.forEach((name) => given.add(name));
-    else given.add(own);
-    const pieces = split(text, own ?? 'layer4');
-    for (const name of NAMES) {
-      if (pieces[name] === '') continue;
-      given.add(name);
-      parts[name].push(pieces[name]);
-    }
+    if (own !== null) add(own, text);
+    else for (const [name, piece] of split(text)) add(name, piece);
   }
-  return Object.fromEntries([...given].map((name) => [name, parts[name].map(withLineFeed).join('')]));
+  return Object.fromEntries(NAMES.flatMap((name) => (parts[name] === undefined ? [] : [[name, joined(parts[name])]])));
 }
 
-function split(text: string, fallback: Name): DocumentSet {
+function split(text: string): readonly (readonly [Name, string])[] {
   const out: Record<Name, string[]> = { layer4: [], nat: [], services: [] };
-  let current = fallback;
+  let current: Name = 'layer4';
   let pending: string[] = [];
   for (const line of text.match(/[^\n]*\n|[^\n]+$/g) ?? []) {
-    // Comments and empty lines at column 0 wait: they belong to what follows them.
+    // Comments and empty lines at the left edge wait: they belong to what follows them.
     if (/^(#|\s*$)/.test(line)) {
       pending.push(line);
       continue;
     }
-    const word = /^[A-Za-z]+/.exec(line)?.[0].toLowerCase();
-    if (word !== undefined) current = SECTION[word] ?? current;
+    current = SECTION[/^[a-z]+(?=\s|$)/.exec(line)?.[0] ?? ''] ?? current;
     for (const kept of pending) out[current].push(kept);
     pending = [];
     out[current].push(line);
   }
   for (const kept of pending) out[current].push(kept);
-  return { layer4: out.layer4.join(''), nat: out.nat.join(''), services: out.services.join('') };
+  return NAMES.map((name) => [name, out[name].join('')]);
 }
 
-function withLineFeed(text: string): string {
-  return text.endsWith('\n') ? text : `${text}\n`;
+/** Puts texts one after the other; a single one stays byte for byte. */
+function joined(texts: readonly string[]): string {
+  return texts.map((text, i) => (i === texts.length - 1 || text.endsWith('\n') ? text : `${text}\n`)).join('');
 }
