@@ -8,6 +8,7 @@ import { BALANCE_WORDS, DIRECTOR_KEYWORDS, MODE_WORDS, ON_ACTIONS, ON_EVENTS, SE
 import type { Position } from './issue.ts';
 import type { Line } from './lex.ts';
 import type { CheckKind, Server } from './model.ts';
+import { nearest } from './nearest.ts';
 import { quoted, type Reporter } from './report.ts';
 import { readServer } from './server.ts';
 import { readAddress, takeName, takeNumber, takeTime } from './values.ts';
@@ -71,6 +72,7 @@ export class DirectorParser implements SectionParser {
         this.#ports = address?.ports ?? null;
       } else {
         report.add('unexpected-word', line.at(), `expected <ip>[:<port>[-<port>]] or UDP or TCP after the director's name, found ${quoted(word)}`, {
+          nearest: line.index === line.words.length ? nearest(word, ['UDP', 'TCP']) : undefined,
           hint: 'settings go on indented lines below',
         });
         line.index = line.words.length;
@@ -87,6 +89,7 @@ export class DirectorParser implements SectionParser {
       case 'server': {
         const server = readServer(line, report);
         if (server) this.#servers.push(server);
+        else this.#marks.brokenServer ??= line.at();
         return;
       }
       case 'balance':

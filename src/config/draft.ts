@@ -20,6 +20,8 @@ export interface DirectorMarks {
   sessionTimeout?: Position;
   sessionMax?: Position;
   persistence?: Position;
+  /** A server line that could not be read: the servers are not all there. */
+  brokenServer?: Position;
 }
 
 export interface NatDraft {

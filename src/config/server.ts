@@ -1,4 +1,5 @@
 /** One `server` line of a director. */
+import { isUnspecified } from '../net/ip.ts';
 import { SERVER_WORDS } from './grammar.ts';
 import type { Line } from './lex.ts';
 import type { Server } from './model.ts';
@@ -19,6 +20,7 @@ export function readServer(line: Line, report: Reporter): Server | undefined {
   if (address?.ports && address.ports.first !== address.ports.last) {
     badValue(line, report, 'bad-port', 'one port after the address of a server', 'leave the port out to keep the port the client used');
   }
+  if (address && isUnspecified(address.ip)) badValue(line, report, 'bad-address', 'the address of a host');
   const said = { weight: false, check: false, sorry: false, drain: false, disabled: false };
   let weight = 1;
   for (let written = line.take(); written !== undefined; written = line.take()) {
