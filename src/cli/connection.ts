@@ -103,7 +103,7 @@ async function readText(path: string, files: Files, must = false): Promise<strin
 function baseUrl(text: string): string {
   const url = text.includes('://') ? text : `http://${text}`;
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new CliError('usage', `expected the address of the API like http://127.0.0.1:9080, found '${text}'`);
+    throw new CliError('usage', `expected the address of the API like http://127.0.0.1:8440, found '${text}'`);
   }
   return url.replace(/\/+$/, '');
 }

@@ -1,4 +1,5 @@
 /** Why a command failed: what is printed, and which exit code it means. */
+import { ApiError } from '../client/client.ts';
 import type { ErrorView } from '../client/types.ts';
 import { issueText, type Issue } from '../config/issue.ts';
 import { EXIT, type ExitName } from './exit-codes.ts';
@@ -23,7 +24,7 @@ export interface Failure {
   readonly error: ErrorView;
 }
 
-/** Exit codes of the daemon's refusals that are not plain failures. */
+/** Exit codes of the daemon's refusals (src/api/errors.ts) that are not plain failures. */
 const EXIT_OF_CODE: Readonly<Record<string, ExitName>> = {
   BAD_REQUEST: 'usage',
   UNAUTHENTICATED: 'notAllowed',
@@ -34,6 +35,10 @@ const EXIT_OF_CODE: Readonly<Record<string, ExitName>> = {
   NOTHING_TO_CONFIRM: 'conflict',
   CONFIG_INVALID: 'invalid',
   UNSUPPORTED: 'unsupported',
+  UNREACHABLE: 'unreachable',
+  TIMEOUT: 'unreachable',
+  BAD_ANSWER: 'unreachable',
+  STREAM_BROKEN: 'unreachable',
 };
 
 /** Returns what is told of whatever a command threw. */
@@ -41,12 +46,7 @@ export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof CliError) {
     return { exit: EXIT[thrown.exit], error: { code: thrown.exit, message: thrown.message, ...optional(thrown.cure, thrown.issues) } };
   }
-  const refusal = refusalOf(thrown);
-  if (refusal !== null) return { exit: EXIT[EXIT_OF_CODE[refusal.code] ?? 'failed'], error: refusal };
-  const unreachable = unreachableReason(thrown);
-  if (unreachable !== null) {
-    return { exit: EXIT.unreachable, error: { code: 'unreachable', message: `the daemon does not answer: ${unreachable}`, cure: 'is `weir run` up? `--api URL` or WEIR_API says where, `--state DIR` or WEIR_STATE where its state is' } };
-  }
+  if (thrown instanceof ApiError) return { exit: EXIT[EXIT_OF_CODE[thrown.view.code] ?? 'failed'], error: withCure(thrown.view) };
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { exit: EXIT.fault, error: { code: 'fault', message: error.stack ?? error.message } };
 }
@@ -62,20 +62,11 @@ function optional(cure: string | undefined, issues: readonly Issue[]): Partial<E
   return { ...(cure === undefined ? {} : { cure }), ...(issues.length === 0 ? {} : { issues }) };
 }
 
-/** Returns the ErrorView inside an ApiError; known by its shape, so that a fake client may throw its own. */
-function refusalOf(thrown: unknown): ErrorView | null {
-  if (!(thrown instanceof Error) || !('view' in thrown)) return null;
-  const { view } = thrown;
-  return typeof view === 'object' && view !== null && 'code' in view && 'message' in view ? (view as ErrorView) : null;
-}
-
-/** Returns the system's word for a connection that failed: fetch wraps it as `cause`, once or twice. */
-function unreachableReason(thrown: unknown): string | null {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth++) {
-    const code = 'code' in error ? String(error.code) : '';
-    if (/^(ECONN|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|UND_ERR_|EPIPE|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) {
-      return error.message === '' ? code : `${error.message} (${code})`;
-    }
+/** Adds what only the CLI knows to the daemon's own words. */
+function withCure(view: ErrorView): ErrorView {
+  if (view.code === 'UNREACHABLE' && /certificate/.test(view.message)) {
+    return { ...view, cure: 'let this program trust the certificate: NODE_EXTRA_CA_CERTS=/path/of/its/ca.pem weir …' };
   }
-  return null;
+  if (view.code === 'UNAUTHENTICATED') return { ...view, cure: 'run this as the user that runs weir (its state directory holds cli.token), or give a token with --token-file or WEIR_TOKEN' };
+  return view;
 }

@@ -16,7 +16,7 @@ export const run: Command = {
   args: [{ form: '[file...]', text: 'the configuration; `-` is standard input' }],
   options: [
     { flags: '--engine <name>', text: 'the data plane; overrides `engine` in `service lvs`', choices: ['auto', 'xdp', 'lvs', 'userspace'] },
-    { flags: '--api <host:port>', text: 'where the API listens (default 127.0.0.1:9080); an address that is not loopback needs TLS or --insecure' },
+    { flags: '--api <host:port>', text: 'where the API listens (default 127.0.0.1:8440); an address that is not loopback needs TLS or --insecure' },
     { flags: '--workers <n>', text: 'threads of the userspace engine (default: one per core, less one)' },
     { flags: '--tls-cert <file>', text: 'certificate chain of the API, PEM' },
     { flags: '--tls-key <file>', text: 'its key, PEM' },

@@ -1,0 +1,3 @@
+export async function engineLimits(_engine: string, _documents: { readonly [name: string]: string }): Promise<readonly string[]> {
+  return [];
+}
