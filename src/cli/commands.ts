@@ -4,6 +4,7 @@ import { completion, version } from './commands/about.ts';
 import { passwd, tokenCreate, tokenList, tokenRevoke } from './commands/access.ts';
 import { apply, confirm, edit, plan, save } from './commands/apply.ts';
 import { check } from './commands/check.ts';
+import { fmt } from './commands/fmt.ts';
 import { events, metrics, traffic } from './commands/live.ts';
 import { disable, drain, enable, reset } from './commands/override.ts';
 import { diff, revisions, rollback, show } from './commands/revisions.ts';
@@ -14,7 +15,7 @@ import { servers, status } from './commands/status.ts';
 
 export const COMMANDS: readonly Command[] = [
   run, status, events, traffic, services, service, metrics,
-  check, edit, show, diff, plan, apply, confirm, save, revisions, rollback,
+  check, fmt, edit, show, diff, plan, apply, confirm, save, revisions, rollback,
   servers, drain, disable, enable, reset, sessions, purge, explain,
   tokenList, tokenCreate, tokenRevoke, passwd,
   completion(() => COMMANDS), version,

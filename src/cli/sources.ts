@@ -1,14 +1,13 @@
 /** Configuration files as given on the command line: read whole, decoded, every problem at once. */
 import { join } from 'node:path';
 import { decodeText, MAX_BYTES } from '../config/decode.ts';
-import type { SourceText } from '../config/documents.ts';
+import { DOCUMENT_FILES, type SourceText } from './documents.ts';
 import type { Issue } from '../config/issue.ts';
 import { CliError } from './failure.ts';
 import type { Io } from './command.ts';
 
 /** What `-` is called in messages. */
 export const STDIN_NAME = '(stdin)';
-const DOCUMENT_FILES = ['layer4.conf', 'nat.conf', 'services.conf'];
 
 /**
  * Returns the texts of files, of the documents in directories, and of standard input (`-`), in the order given.

@@ -68,7 +68,7 @@ export function readOptionLine(context: Context): void {
     draft.persistence = readPersistence(context);
     return;
   }
-  if (!seen.once(report, 'one check option', at)) {
+  if (!seen.once(report, 'a check option', at)) {
     line.index = line.words.length;
     return;
   }

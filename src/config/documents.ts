@@ -1,63 +1,67 @@
-/** A configuration in one file, several files or a directory, and the three documents it means. Layout and comments stay. */
+/** One file with all sections, and the three documents of the UI's tabs: cut apart and put together without losing a comment. */
+import { documentFile, SECTIONS } from './grammar.ts';
 
-/** A document by its name. */
-export type DocumentSet = { readonly layer4: string; readonly nat: string; readonly services: string };
-type Name = keyof DocumentSet;
-
-/** A text and where it came from. */
-export interface SourceText {
-  readonly file: string;
-  readonly text: string;
+/** The three texts of a configuration. */
+export interface DocumentTexts {
+  readonly layer4: string;
+  readonly nat: string;
+  readonly services: string;
 }
 
-const NAMES: readonly Name[] = ['layer4', 'nat', 'services'];
-const SECTION: Readonly<Record<string, Name>> = { director: 'layer4', nat: 'nat', service: 'services' };
+const NAMES = ['layer4', 'nat', 'services'] as const;
+type Name = (typeof NAMES)[number];
 
-/** Returns the document a file name stands for: `…/layer4.conf`, `…/nat.conf`, `…/services.conf`; null for any other. */
-export function documentOfFile(file: string): Name | null {
-  const base = file.replace(/^.*[/\\]/, '');
-  return NAMES.find((name) => base === `${name}.conf`) ?? null;
-}
+/** Begins a part of a joined file whose place its sections alone would not tell (a document of comments only, say). */
+const MARK = '#weir: ';
 
 /**
- * Returns the documents that the sources make. A file named after a document is that document. Any other is a whole configuration: each
- * section goes to its document with the comments right above it, and all three are given, empty where it has no such section;
- * what belongs to no section stays in layer4, where the parser says what is wrong with it. Sources add up in their order.
+ * Returns each section in its document, in order. Comments and blank lines at the left edge right before a section go
+ * with it; everything else stays with the section above. Text before the first section that has none goes to layer4.
  */
-export function documentsOf(sources: readonly SourceText[]): Partial<DocumentSet> {
-  const parts: Partial<Record<Name, string[]>> = {};
-  const add = (name: Name, text: string): void => {
-    const list = (parts[name] ??= []);
-    if (text !== '') list.push(text);
-  };
-  for (const { file, text } of sources) {
-    const own = documentOfFile(file);
-    if (own !== null) add(own, text);
-    else for (const [name, piece] of split(text)) add(name, piece);
-  }
-  return Object.fromEntries(NAMES.flatMap((name) => (parts[name] === undefined ? [] : [[name, joined(parts[name])]])));
-}
-
-function split(text: string): readonly (readonly [Name, string])[] {
-  const out: Record<Name, string[]> = { layer4: [], nat: [], services: [] };
-  let current: Name = 'layer4';
-  let pending: string[] = [];
-  for (const line of text.match(/[^\n]*\n|[^\n]+$/g) ?? []) {
-    // Comments and empty lines at the left edge wait: they belong to what follows them.
-    if (/^(#|\s*$)/.test(line)) {
-      pending.push(line);
-      continue;
+export function splitDocuments(text: string): DocumentTexts {
+  const parts: Record<Name, string[]> = { layer4: [], nat: [], services: [] };
+  let current: Name | undefined;
+  let waiting: string[] = [];
+  for (const line of linesOf(text)) {
+    const marked = NAMES.find((name) => line.trimEnd() === `${MARK}${documentFile(name)}`);
+    const opened = SECTIONS.find(({ word }) => line.startsWith(word) && /^\s/.test(line.slice(word.length) || '\n'))?.document;
+    if (marked) {
+      parts[current ?? 'layer4'].push(...waiting);
+      waiting = [];
+      current = marked;
+    } else if (opened) {
+      current = opened;
+      parts[current].push(...waiting, line);
+      waiting = [];
+    } else if (line.startsWith('#') || line.trim() === '') {
+      waiting.push(line);
+    } else {
+      parts[current ?? 'layer4'].push(...waiting, line);
+      waiting = [];
     }
-    current = SECTION[/^[a-z]+(?=\s|$)/.exec(line)?.[0] ?? ''] ?? current;
-    for (const kept of pending) out[current].push(kept);
-    pending = [];
-    out[current].push(line);
   }
-  for (const kept of pending) out[current].push(kept);
-  return NAMES.map((name) => [name, out[name].join('')]);
+  parts[current ?? 'layer4'].push(...waiting);
+  return { layer4: parts.layer4.join(''), nat: parts.nat.join(''), services: parts.services.join('') };
 }
 
-/** Puts texts one after the other; a single one stays byte for byte. */
-function joined(texts: readonly string[]): string {
-  return texts.map((text, i) => (i === texts.length - 1 || text.endsWith('\n') ? text : `${text}\n`)).join('');
+/** Returns one text that splits into these documents again (each ended by a newline); marks are added only where the text alone would not. */
+export function joinDocuments(documents: DocumentTexts): string {
+  const ended = { layer4: endLine(documents.layer4), nat: endLine(documents.nat), services: endLine(documents.services) };
+  const plain = NAMES.map((name) => ended[name]).join('');
+  const again = splitDocuments(plain);
+  if (NAMES.every((name) => again[name] === ended[name])) return plain;
+  return NAMES.filter((name) => ended[name] !== '').map((name) => `${MARK}${documentFile(name)}\n${ended[name]}`).join('');
+}
+
+/** Ended by a newline; a byte order mark may only begin a file, so it goes. */
+function endLine(written: string): string {
+  const text = written.replace(/^\ufeff/, '');
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}
+
+/** The lines with their newlines; the last may have none, and gets one where another follows it. */
+function linesOf(text: string): string[] {
+  const lines = text.replace(/^\ufeff/, '').split('\n');
+  const last = lines.pop();
+  return [...lines.map((line) => `${line}\n`), ...(last ? [`${last}\n`] : [])];
 }

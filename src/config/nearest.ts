@@ -43,7 +43,7 @@ function completion(wanted: string, candidates: Iterable<string>): string | unde
   if (wanted.length < 3) return undefined;
   let only: string | undefined;
   for (const candidate of candidates) {
-    if (!candidate.startsWith(wanted)) continue;
+    if (!candidate.toLowerCase().startsWith(wanted)) continue;
     if (only !== undefined) return undefined;
     only = candidate;
   }

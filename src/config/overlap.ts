@@ -22,11 +22,17 @@ export function reportOverlaps(drafts: readonly DirectorDraft[], report: Reporte
   for (const group of groups.values()) {
     if (group.length < 2) continue;
     group.sort((a, b) => firstPort(a.draft.director) - firstPort(b.draft.director) || a.order - b.order);
-    let widest = group[0];
-    for (const entry of group.slice(1)) {
-      if (!widest) break;
-      if (firstPort(entry.draft.director) <= lastPort(widest.draft.director)) reportPair(widest, entry, report);
-      if (lastPort(entry.draft.director) > lastPort(widest.draft.director)) widest = entry;
+    let open: Entry[] = [];
+    for (const entry of group) {
+      const start = firstPort(entry.draft.director);
+      // Every director still open shares a port with this one, so each step costs what it reports; a full answer needs one only.
+      open = open.filter(({ draft }) => lastPort(draft.director) >= start);
+      for (const other of report.full ? open.slice(0, 1) : open) reportPair(other, entry, report);
+      if (report.full && open.length > 0) {
+        if (lastPort(entry.draft.director) > lastPort(open[0]?.draft.director ?? entry.draft.director)) open = [entry];
+      } else {
+        open.push(entry);
+      }
     }
   }
 }
@@ -38,6 +44,8 @@ function reportPair(a: Entry, b: Entry, report: Reporter): void {
   const [first, second] = a.order < b.order ? [a.draft, b.draft] : [b.draft, a.draft];
   const { director, marks } = second;
   const other = first.director;
+  // Two of one name have been told so already.
+  if (other.name === director.name) return;
   report.add('overlap', marks.address ?? director.at, `expected an address, port and protocol of its own, ${addressText(director)} overlaps ${addressText(other)} of director '${other.name}' at ${other.at.file}:${other.at.line}`);
 }
 

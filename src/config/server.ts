@@ -16,7 +16,7 @@ export function readServer(line: Line, report: Reporter): Server | undefined {
   const name = takeName(line, report, 'server', "a server's name");
   if (name === undefined && line.peek() === undefined) return undefined;
   const at = Object.freeze(line.at());
-  const address = takeAddress(line, report, 'the name of the server');
+  const address = takeAddress(line, report, `server ${name ?? ''}`.trimEnd());
   if (address?.ports && address.ports.first !== address.ports.last) {
     badValue(line, report, 'bad-port', 'one port after the address of a server', 'leave the port out to keep the port the client used');
   }

@@ -40,7 +40,7 @@ function unique<T extends { readonly at: Position }>(things: readonly T[], code:
 
 function validateDirector(draft: DirectorDraft, report: Reporter): void {
   const { director, marks } = draft;
-  if (director.servers.length === 0 && !marks.brokenServer) {
+  if (director.servers.length === 0 && !marks.brokenServer && director.name !== '') {
     report.add('no-servers', director.at, `director '${director.name}' has no servers: everything sent to it is dropped`, { hint: 'add: server <name> <ip>[:<port>]' });
   }
   validateServers(director, report);
@@ -125,7 +125,7 @@ function validateChecks({ director, marks }: DirectorDraft, report: Reporter): v
       hint: protocol === 'udp' ? 'udpcheck or dnscheck ask the service itself; with check port <p> this warning goes' : 'tcpcheck or httpcheck ask the service itself; with check port <p> this warning goes',
     });
   }
-  const blind = checked[0];
+  const blind = checked.find((server) => !server.sorry);
   if (!blind) return;
   if (probe.kind === 'default') {
     report.add('check-blind', blind.at, "'check' without an option sees that a server refuses (ICMP) or that its host does not answer ARP; not a service that hangs, nor one behind a firewall or a router", {

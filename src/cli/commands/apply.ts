@@ -1,6 +1,6 @@
 /** From text to traffic: plan, apply, confirm, save. */
 import type { Client, Documents, PlanView } from '../../client/types.ts';
-import { documentsOf } from '../../config/documents.ts';
+import { documentsOf } from '../documents.ts';
 import { issueText } from '../../config/issue.ts';
 import type { Command, Context } from '../command.ts';
 import { formatDuration, formatTime, parseDuration } from '../duration.ts';

@@ -1,5 +1,5 @@
 /** `weir check`: everything that is wrong with a configuration, without a daemon. */
-import { documentOfFile, documentsOf } from '../../config/documents.ts';
+import { documentOfFile, documentsOf } from '../documents.ts';
 import { issueText } from '../../config/issue.ts';
 import { parseConfig } from '../../config/parse.ts';
 import type { Command } from '../command.ts';

@@ -1,5 +1,6 @@
 /** Looking at configurations that are, were, or will be: show, diff, revisions, rollback. */
-import { DOCUMENT_NAMES, type DocumentName, type DocumentsView, type RevisionView, type Stage } from '../../client/types.ts';
+import { DOCUMENT_NAMES, type DocumentsView, type RevisionView, type Stage } from '../../client/types.ts';
+import { joinDocuments } from '../../config/documents.ts';
 import type { Command } from '../command.ts';
 import { formatDuration, formatTime } from '../duration.ts';
 import { CliError } from '../failure.ts';
@@ -93,17 +94,11 @@ function revisionNumber(text: string): number {
   return Number(text);
 }
 
-/** To a file or a pipe the documents go byte for byte; to a terminal without what could steer it. */
-function documentsText(view: DocumentsView, only: string | undefined, terminal: boolean): string {
+/** To a file or a pipe the documents go byte for byte (all three as one file that splits into them again); to a terminal without what could steer it. */
+function documentsText({ documents }: DocumentsView, only: string | undefined, terminal: boolean): string {
   const one = DOCUMENT_NAMES.find((name) => name === only);
-  const text = one === undefined ? DOCUMENT_NAMES.map((name) => section(name, view.documents[name])).join('') : view.documents[one];
+  const text = one === undefined ? joinDocuments(documents) : documents[one];
   return terminal ? clean(text, { lines: true }) : text;
-}
-
-/** The whole configuration as one text that can be given back as one file. */
-function section(name: DocumentName, text: string): string {
-  if (text === '') return '';
-  return `# ---- ${name}.conf\n${text.endsWith('\n') ? text : `${text}\n`}`;
 }
 
 function diffsText(view: { readonly editedToRunning: string; readonly runningToSaved: string }, style: Style): string {
