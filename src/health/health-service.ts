@@ -39,6 +39,11 @@ export interface HealthCounters {
   readonly evidenceDropped: number;
 }
 
+/** The service with all its counters. */
+export interface RunningHealthService extends HealthService {
+  counters(): HealthCounters;
+}
+
 /** Unchecked servers with evidence against them that are remembered at once. Beyond it evidence is dropped and counted: traffic goes on as before. */
 export const MAX_EVIDENCE = 65_536;
 
@@ -51,7 +56,7 @@ interface Entry {
 }
 
 /** Returns a health service without targets, not started. Every dep has a real default. */
-export function createHealthService(deps: HealthDeps = {}): HealthService & { counters(): HealthCounters } {
+export function createHealthService(deps: HealthDeps = {}): RunningHealthService {
   const nowMs = deps.nowMs ?? (() => performance.now());
   const wallMs = deps.wallMs ?? (() => Date.now());
   const setTimer = deps.setTimer ?? realTimer;
