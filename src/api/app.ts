@@ -4,7 +4,7 @@
  */
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Control } from '../daemon/control.ts';
@@ -79,11 +79,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     else request.log.info(line, 'answered');
   });
   app.addHook('preValidation', async (request) => prepareRequest(request));
-  app.setErrorHandler((error, request, reply) => {
-    const { status, headers, view, fault } = answerTo(error, request.id);
-    if (fault) request.log.error({ err: error }, 'fault while answering');
-    return reply.code(status).headers(headers).send(view);
-  });
+  app.setErrorHandler(sendRefusal);
   app.setNotFoundHandler((request) => {
     throw notFound(request.method, request.url.split('?')[0] ?? '', known);
   });
@@ -112,22 +108,31 @@ export function createApp(options: AppOptions): FastifyInstance {
   return app;
 }
 
+function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, headers, view, fault } = answerTo(error, request.id);
+  if (fault) request.log.error({ err: error }, 'fault while answering');
+  return reply.code(status).headers(headers).send(view);
+}
+
 function newServer(log: FastifyBaseLogger, tls: AppOptions['tls']): FastifyInstance {
   const common = {
     loggerInstance: log,
-    disableRequestLogging: true,
+    // Our own line after each answer says more and never the URL.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_MS,
     connectionTimeout: SILENT_MS,
     keepAliveTimeout: 72_000,
     trustProxy: false,
-    onProtoPoisoning: 'error',
-    onConstructorPoisoning: 'error',
+    onProtoPoisoning: 'error' as const,
+    onConstructorPoisoning: 'error' as const,
     clientErrorHandler,
+    // A path that is not a path never reaches a hook.
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void sendRefusal(error, request, reply),
     // Unknown fields are refused, never removed; texts never become numbers by themselves (see prepareRequest).
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: true, verbose: true } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
-  } as const;
+  };
   const sockets = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS };
   const app = tls === undefined
     ? fastify({ ...common, http: sockets })
