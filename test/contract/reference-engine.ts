@@ -1,0 +1,365 @@
+/**
+ * A deliberately naive engine: node:dgram, one connected socket a session, everything in one process. It exists to hold the contract
+ * suite itself to account (a case that no plain implementation passes is wrong) and as an oracle beside the real engines. Not for use.
+ */
+import dgram from 'node:dgram';
+import { explainPick } from '../../src/balance/explain.ts';
+import { hashFlow, hashIp } from '../../src/balance/hash.ts';
+import { createPicker, type Picker, type PickerState } from '../../src/balance/picker.ts';
+import { REPLIED_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNREPLIED_TIMEOUT_MS, type OnAction } from '../../src/balance/terms.ts';
+import type { DropReason } from '../../src/engine/drops.ts';
+import { EngineError, Unsupported, type DirectorReading, type Engine, type EngineEvent, type ServerReading, type SessionFilter, type SessionView } from '../../src/engine/engine.ts';
+import { networkOf } from '../../src/net/cidr.ts';
+import { hostPortText, parseEndpoint, type Endpoint } from '../../src/net/endpoint.ts';
+import { ipBytes, parseIp, type Ip } from '../../src/net/ip.ts';
+import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../../src/plan/desired.ts';
+
+/** How long a freed upstream socket stays open, deaf, so that its port meets no new session. */
+const REST_MS = 3000;
+const BLOCK_MS = 5000;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Live {
+  want: DesiredDirector;
+  picker: Picker;
+  readonly counters: Mutable<Omit<DirectorReading, 'servers' | 'drops' | 'sessions' | 'name'>>;
+  readonly drops: Partial<Record<DropReason, number>>;
+  readonly servers: Map<string, Mutable<ServerReading>>;
+  readonly blockedUntil: Map<string, number>;
+  readonly persistent: Map<string, { key: string; untilMs: number }>;
+  /** One-way: one socket a server and port, no sessions. */
+  readonly senders: Map<string, Upstream>;
+  position: number;
+}
+
+interface Session extends Mutable<Omit<SessionView, 'ageMs' | 'idleMs' | 'expiresInMs' | 'sourcePort'>> {
+  readonly id: string;
+  readonly live: Live;
+  readonly from: Endpoint;
+  /** Key of the listener it came in by. */
+  readonly at: string;
+  readonly listener: dgram.Socket;
+  target: DesiredServer;
+  upstream: Upstream;
+  readonly createdMs: number;
+  lastMs: number;
+  /** When its server went out, by the clock; null while it is in. */
+  outMs: number | null;
+  timer: NodeJS.Timeout | undefined;
+}
+
+interface Upstream {
+  readonly socket: dgram.Socket;
+  readonly ready: Promise<void>;
+  owner: Session | null;
+}
+
+/** Returns the reference engine. */
+export function createReferenceEngine(onEvent: (event: EngineEvent) => void): Engine {
+  const lives = new Map<string, Live>();
+  const listeners = new Map<string, { socket: dgram.Socket; director: string }>();
+  const sessions = new Map<string, Session>();
+  const upstreams = new Set<Upstream>();
+  const epoch = `${process.pid}.${Date.now()}`;
+  let serial = 0;
+
+  const actionFor = (live: Live, server: DesiredServer): OnAction | null => {
+    const now = live.want.servers.find((s) => serverKey(s) === serverKey(server));
+    if (!now || now.state === 'disabled') return live.want.on.remove;
+    if (now.state === 'down' || isBlocked(live, now)) return live.want.on.down;
+    return now.state === 'drain' ? live.want.on.drain : null;
+  };
+  const drop = (live: Live, reason: DropReason): void => void (live.drops[reason] = (live.drops[reason] ?? 0) + 1);
+
+  function openUpstream(live: Live, server: DesiredServer, port: number): Upstream {
+    const socket = dgram.createSocket({ type: server.ip.family === 4 ? 'udp4' : 'udp6', recvBufferSize: 1 << 20 });
+    const ready = new Promise<void>((resolve) => socket.connect(port, server.ip.text, resolve));
+    const upstream: Upstream = { socket, ready, owner: null };
+    socket.on('message', (data) => reply(upstream, data));
+    socket.on('error', () => refused(live, server));
+    upstreams.add(upstream);
+    return upstream;
+  }
+
+  function closeUpstream(upstream: Upstream): void {
+    if (upstreams.delete(upstream)) void upstream.ready.then(() => upstream.socket.close());
+  }
+
+  function rest(upstream: Upstream): void {
+    upstream.owner = null;
+    setTimeout(() => closeUpstream(upstream), REST_MS).unref();
+  }
+
+  function refused(live: Live, server: DesiredServer): void {
+    const stats = live.servers.get(serverKey(server));
+    if (stats) stats.icmpErrors++;
+    live.blockedUntil.set(serverKey(server), Date.now() + BLOCK_MS);
+    onEvent({ kind: 'refused', director: live.want.name, server: server.name, atMs: Date.now(), detail: 'ECONNREFUSED' });
+  }
+
+  function end(session: Session): void {
+    clearTimeout(session.timer);
+    sessions.delete(session.id);
+    const stats = session.live.servers.get(serverKey(session.target));
+    if (stats) stats.sessions--;
+    if (stats && session.packetsOut === 0) stats.unanswered++;
+    rest(session.upstream);
+  }
+
+  function timeoutOf({ live, packetsOut }: Session): number {
+    const { kind, timeoutMs } = live.want.session;
+    return timeoutMs ?? (kind === 'request-reply' ? REQUEST_TIMEOUT_MS : packetsOut > 0 ? REPLIED_TIMEOUT_MS : UNREPLIED_TIMEOUT_MS);
+  }
+
+  function touch(session: Session): void {
+    session.lastMs = Date.now();
+    clearTimeout(session.timer);
+    session.timer = setTimeout(() => end(session), timeoutOf(session)).unref();
+  }
+
+  function persistentHome(live: Live, from: Ip): { key: string; server: DesiredServer | undefined } {
+    const { prefix4, prefix6 } = live.want.persistence!;
+    const key = networkOf(from, from.family === 4 ? prefix4 : prefix6).text;
+    const entry = live.persistent.get(key);
+    const server = entry && entry.untilMs > Date.now() ? live.want.servers.find((s) => serverKey(s) === entry.key && takes(s) && !isBlocked(live, s)) : undefined;
+    return { key, server };
+  }
+
+  function choose(live: Live, from: Endpoint, hit: Ip): DesiredServer | undefined {
+    const home = live.want.persistence ? persistentHome(live, from.ip) : null;
+    const picked = home?.server ? -1 : live.picker.pick(requestOf(from, hit));
+    const server = home?.server ?? live.want.servers[picked] ?? live.want.servers.find((s) => s.sorry && takes(s) && !isBlocked(live, s));
+    if (home && server) live.persistent.set(home.key, { key: serverKey(server), untilMs: Date.now() + live.want.persistence!.timeoutMs });
+    return server;
+  }
+
+  function receive(at: string, hit: Endpoint, data: Buffer, from: Endpoint): void {
+    const listener = listeners.get(at);
+    const live = lives.get(listener?.director ?? '');
+    if (!listener || !live) return;
+    live.counters.packetsIn++;
+    live.counters.bytesIn += data.length;
+    const { kind, max } = live.want.session;
+    const client = hostPortText(from.ip, from.port);
+    const id = kind === 'two-way' ? `${at} ${client}` : String(++serial);
+    const old = sessions.get(id);
+    const action = old ? actionFor(live, old.target) : null;
+    if (old && action?.kind === 'drop') return drop(live, 'on_policy');
+    if (old && (!action || (action.kind === 'keep' && (action.forMs === null || Date.now() - (old.outMs ??= Date.now()) < action.forMs)))) return forward(old, data);
+    if (!old && max !== null && kind !== 'one-way' && sessionsOf(live) >= max) return drop(live, 'session_max');
+    const server = choose(live, from, hit.ip);
+    if (!server) return drop(live, 'no_server');
+    const port = server.port === 0 ? hit.port : server.port;
+    const stats = live.servers.get(serverKey(server))!;
+    if (kind === 'one-way') {
+      const key = `${serverKey(server)} ${port}`;
+      const sender = live.senders.get(key) ?? openUpstream(live, server, port);
+      live.senders.set(key, sender);
+      return send(sender, data, stats);
+    }
+    const upstream = openUpstream(live, server, port);
+    const place = { server: server.name, serverAddress: hostPortText(server.ip, port), target: server, upstream, outMs: null };
+    if (old) {
+      const left = live.servers.get(serverKey(old.target));
+      if (left) left.sessions--;
+      if (left) left.sessionsMoved++;
+      rest(old.upstream);
+      Object.assign(old, place);
+    }
+    const session: Session = old ?? {
+      ...place, id, live, from, at, listener: listener.socket, director: live.want.name, client, vip: hostPortText(hit.ip, hit.port),
+      createdMs: Date.now(), lastMs: Date.now(), timer: undefined, packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0,
+      outstanding: kind === 'request-reply' ? live.want.session.replies : 0,
+    };
+    upstream.owner = session;
+    stats.sessions++;
+    if (!old) stats.sessionsCreated++;
+    if (!old) live.counters.sessionsCreated++;
+    sessions.set(id, session);
+    forward(session, data);
+  }
+
+  function forward(session: Session, data: Buffer): void {
+    touch(session);
+    if (session.live.want.persistence) choosePersistentAgain(session);
+    send(session.upstream, data, session.live.servers.get(serverKey(session.target)), session);
+  }
+
+  function choosePersistentAgain({ live, from, target }: Session): void {
+    live.persistent.set(persistentHome(live, from.ip).key, { key: serverKey(target), untilMs: Date.now() + live.want.persistence!.timeoutMs });
+  }
+
+  function send(upstream: Upstream, data: Buffer, stats: Mutable<ServerReading> | undefined, session?: Session): void {
+    for (const counter of [stats, session]) {
+      if (!counter) continue;
+      counter.packetsIn++;
+      counter.bytesIn += data.length;
+    }
+    void upstream.ready.then(() => {
+      if (upstreams.has(upstream)) upstream.socket.send(data, (error) => error && upstream.socket.emit('error', error));
+    });
+  }
+
+  function reply({ owner }: Upstream, data: Buffer): void {
+    if (!owner) return;
+    const { live } = owner;
+    for (const counter of [live.counters, live.servers.get(serverKey(owner.target)), owner]) {
+      if (!counter) continue;
+      counter.packetsOut++;
+      counter.bytesOut += data.length;
+    }
+    owner.listener.send(data, owner.from.port, owner.from.ip.text, () => {});
+    touch(owner);
+    if (owner.outstanding > 0 && --owner.outstanding === 0) end(owner);
+  }
+
+  function sessionsOf(live: Live): number {
+    return [...sessions.values()].filter((s) => s.live === live).length;
+  }
+
+  function stateOf(live: Live, next: () => number): PickerState {
+    const at = (i: number): DesiredServer => live.want.servers[i]!;
+    return { active: (i) => live.servers.get(serverKey(at(i)))?.sessions ?? 0, blocked: (i) => isBlocked(live, at(i)), next, random: () => (Math.random() * 2 ** 32) >>> 0, nowMs: Date.now };
+  }
+
+  function settle(want: DesiredDirector): void {
+    const old = lives.get(want.name);
+    const live: Live = old ?? {
+      want, picker: undefined as unknown as Picker, counters: { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessionsCreated: 0 },
+      drops: {}, servers: new Map(), blockedUntil: new Map(), persistent: new Map(), senders: new Map(), position: 0,
+    };
+    for (const s of want.servers) {
+      if (old?.want.servers.some((o) => serverKey(o) === serverKey(s) && o.state !== s.state)) live.blockedUntil.delete(serverKey(s));
+      if (!live.servers.has(serverKey(s))) live.servers.set(serverKey(s), { name: s.name, address: hostPortText(s.ip, s.port), packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessions: 0, sessionsCreated: 0, sessionsMoved: 0, unanswered: 0, icmpErrors: 0 });
+    }
+    live.want = want;
+    live.picker = createPicker(want.balance, candidatesOf(want), stateOf(live, () => live.position++), { previous: old?.picker });
+    lives.set(want.name, live);
+    for (const s of sessions.values()) if (s.live === live) s.outMs = actionFor(live, s.target) ? (s.outMs ?? Date.now()) : null;
+  }
+
+  async function apply(next: Desired): Promise<void> {
+    const bad = unsupported(next)[0];
+    if (bad) throw bad;
+    const wanted = new Map<string, { director: string; at: Endpoint }>(next.directors.flatMap((d) => portsOf(d).map((port) => [`${d.vip!.text} ${port}`, { director: d.name, at: { ip: d.vip!, port } }] as const)));
+    const opened = new Map<string, dgram.Socket>();
+    for (const [key, { at }] of wanted) {
+      if (listeners.has(key)) continue;
+      try {
+        opened.set(key, await listen(at, (data, from) => receive(key, at, data, from)));
+      } catch (cause) {
+        for (const socket of opened.values()) socket.close();
+        throw new EngineError(`cannot open ${hostPortText(at.ip, at.port)}: ${(cause as Error).message}`, { cure: 'free the port, or give the director another address', cause });
+      }
+    }
+    for (const [key, { socket }] of listeners) {
+      if (wanted.has(key)) continue;
+      socket.close();
+      listeners.delete(key);
+    }
+    for (const [name, live] of lives) {
+      if (next.directors.some((d) => d.name === name)) continue;
+      for (const sender of live.senders.values()) closeUpstream(sender);
+      lives.delete(name);
+    }
+    for (const [key, { director }] of wanted) listeners.set(key, { socket: opened.get(key) ?? listeners.get(key)!.socket, director });
+    for (const s of sessions.values()) if (wanted.get(s.at)?.director !== s.director) end(s);
+    next.directors.forEach(settle);
+  }
+
+  function matching({ director, server, client }: SessionFilter): Session[] {
+    return [...sessions.values()].filter((s) => (director === undefined || s.director === director) && (server === undefined || s.server === server) && (client === undefined || s.client === client || s.from.ip.text === client));
+  }
+
+  return {
+    name: 'userspace',
+    probe: async () => ({ ok: true, notes: [] }),
+    unsupported,
+    observe: async () => ({ directors: [...lives.values()].map((l) => l.want).toSorted((a, b) => (a.name < b.name ? -1 : 1)) }),
+    apply: (plan) => apply(plan.next),
+    read: async () => ({
+      epoch,
+      atMs: Date.now(),
+      gauges: { sockets: listeners.size + upstreams.size },
+      drops: {},
+      directors: [...lives.values()].map((l) => ({ name: l.want.name, ...l.counters, sessions: sessionsOf(l), drops: { ...l.drops }, servers: l.want.servers.map((s) => ({ ...l.servers.get(serverKey(s))! })) })),
+    }),
+    async sessions(filter, { cursor = '0', limit }) {
+      const all = matching(filter);
+      const page = all.slice(Number(cursor), Number(cursor) + limit);
+      const more = Number(cursor) + limit < all.length;
+      return { sessions: page.map((s) => viewOf(s, timeoutOf(s))), next: more ? String(Number(cursor) + limit) : null, total: sessions.size };
+    },
+    async purge(filter) {
+      const found = matching(filter);
+      found.forEach(end);
+      return found.length;
+    },
+    async explain({ client, vip }) {
+      const [from, hit] = [parseEndpoint(client)!, parseEndpoint(vip)!];
+      const key = `${hit.ip.text} ${hit.port}`;
+      const live = lives.get(listeners.get(key)?.director ?? '');
+      if (!live) return { director: null, server: null, why: 'no director has this address', candidates: [] };
+      const { want } = live;
+      const picked = explainPick({ balance: want.balance, servers: candidatesOf(want), state: stateOf(live, () => live.position), request: requestOf(from, hit.ip), picker: live.picker });
+      const pinned = sessions.get(`${key} ${client}`);
+      const server = pinned ?? want.servers[picked.index] ?? null;
+      const candidates = want.servers.map((s, i) => ({ server: s.name, state: s.state, weight: s.weight, sessions: live.servers.get(serverKey(s))!.sessions, note: picked.notes[i]! }));
+      return { director: want.name, server: server && 'server' in server ? server.server : (server?.name ?? null), why: pinned ? 'it has a session' : server ? picked.why : `no_server: ${picked.why}`, candidates };
+    },
+    async close() {
+      for (const s of sessions.values()) clearTimeout(s.timer);
+      sessions.clear();
+      lives.clear();
+      await Promise.all([...listeners.values()].map(({ socket }) => new Promise<void>((resolve) => socket.close(() => resolve()))));
+      listeners.clear();
+      [...upstreams].forEach(closeUpstream);
+    },
+  };
+}
+
+function unsupported(desired: Desired): Unsupported[] {
+  return desired.directors.flatMap((d) => (d.protocol === 'tcp' || d.mode !== 'nat' || !d.vip || !d.ports ? [new Unsupported('userspace', 'anything but UDP, nat, an address and ports', d.name)] : []));
+}
+
+function takes(server: DesiredServer): boolean {
+  return server.weight > 0 && (server.state === 'up' || server.state === 'unknown');
+}
+
+function isBlocked(live: Live, server: DesiredServer): boolean {
+  return (live.blockedUntil.get(serverKey(server)) ?? 0) > Date.now();
+}
+
+function candidatesOf(want: DesiredDirector): { key: string; weight: number }[] {
+  return want.servers.map((s) => ({ key: serverKey(s), weight: takes(s) && !s.sorry ? s.weight : 0 }));
+}
+
+function requestOf(from: Endpoint, hit: Ip): { source: number; flow: number; dest: number } {
+  return { source: hashIp(ipBytes(from.ip)), flow: hashFlow(ipBytes(from.ip), from.port), dest: hashIp(ipBytes(hit)) };
+}
+
+function portsOf({ ports }: DesiredDirector): number[] {
+  return ports ? Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ports.first + i) : [];
+}
+
+function viewOf(s: Session, timeoutMs: number): SessionView {
+  const { director, client, vip, server, serverAddress, outstanding, packetsIn, bytesIn, packetsOut, bytesOut } = s;
+  const idleMs = Date.now() - s.lastMs;
+  return { director, client, vip, server, serverAddress, outstanding, packetsIn, bytesIn, packetsOut, bytesOut, sourcePort: s.upstream.socket.address().port, ageMs: Date.now() - s.createdMs, idleMs, expiresInMs: timeoutMs - idleMs };
+}
+
+function listen(at: Endpoint, onData: (data: Buffer, from: Endpoint) => void): Promise<dgram.Socket> {
+  const socket = dgram.createSocket({ type: at.ip.family === 4 ? 'udp4' : 'udp6', ipv6Only: at.ip.family === 6, recvBufferSize: 1 << 20 });
+  socket.on('message', (data, from) => onData(data, { ip: parseIp(from.address)!, port: from.port }));
+  return new Promise((resolve, reject) => {
+    socket.once('error', (error) => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ port: at.port, address: at.ip.text, exclusive: true }, () => {
+      socket.removeAllListeners('error').on('error', () => {});
+      resolve(socket);
+    });
+  });
+}
