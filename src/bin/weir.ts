@@ -7,6 +7,7 @@ import { findDaemon } from '../cli/connection.ts';
 import { runCli } from '../cli/program.ts';
 import { createClient } from '../client/client.ts';
 import type { Client } from '../client/types.ts';
+import { sendDatagram } from './datagram.ts';
 import { engineLimits } from './engines.ts';
 import { processIo } from './io.ts';
 import { runDaemon } from './run.ts';
@@ -60,6 +61,7 @@ const code = await runCli(process.argv.slice(2), {
     version,
     daemon: (options) => runDaemon(options, { io, version, packageDirectory: PACKAGE }),
     unsupported: engineLimits,
+    send: sendDatagram,
   },
 });
 // What is written to a pipe is still on its way; keep-alive connections of fetch would keep the process for seconds.

@@ -2,7 +2,7 @@
  * What a command is: a row of the table in commands.ts, from which the parser, the help, the completion and docs/reference/cli.md are made.
  * A command returns data; JSON is that data, text is drawn from the same data by `text`. Nothing here knows of process or sockets.
  */
-import type { Client } from '../client/types.ts';
+import type { Client, Documents } from '../client/types.ts';
 import type { ExitName } from './exit-codes.ts';
 import type { Style } from './text.ts';
 
@@ -97,7 +97,9 @@ export interface Programs {
   /** Runs the daemon until it is told to stop; returns the exit code. */
   daemon(options: DaemonOptions): Promise<number>;
   /** Returns what an engine cannot do of a configuration's text, in words. */
-  unsupported(engine: string, documents: { readonly [name: string]: string }): Promise<readonly string[]>;
+  unsupported(engine: string, documents: Partial<Documents>): Promise<readonly string[]>;
+  /** Sends one datagram and returns what came back and from where; null when nothing did in time. Throws when it cannot be sent or is refused. */
+  send(options: { readonly ip: string; readonly port: number; readonly payload: Uint8Array; readonly timeoutMs: number }): Promise<{ readonly payload: Uint8Array; readonly from: string; readonly ms: number } | null>;
 }
 
 /** The options of `weir run`, as written. */

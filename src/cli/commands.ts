@@ -10,6 +10,7 @@ import { disable, drain, enable, reset } from './commands/override.ts';
 import { diff, revisions, rollback, show } from './commands/revisions.ts';
 import { run } from './commands/run.ts';
 import { service, services } from './commands/services.ts';
+import { send } from './commands/send.ts';
 import { explain, purge, sessions } from './commands/sessions.ts';
 import { servers, status } from './commands/status.ts';
 
@@ -18,5 +19,5 @@ export const COMMANDS: readonly Command[] = [
   check, fmt, edit, show, diff, plan, apply, confirm, save, revisions, rollback,
   servers, drain, disable, enable, reset, sessions, purge, explain,
   tokenList, tokenCreate, tokenRevoke, passwd,
-  completion(() => COMMANDS), version,
+  send, completion(() => COMMANDS), version,
 ];

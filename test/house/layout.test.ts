@@ -27,8 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['types:config', 'types:balance'],
   daemon: ['net', 'balance', 'config', 'plan', 'engine', 'nat', 'health', 'stats', 'store', 'services', 'client'],
   api: ['net', 'balance', 'config', 'engine', 'stats', 'store', 'client', 'daemon'],
-  cli: ['client', 'config', 'types:balance'],
-  web: ['client', 'config', 'types:balance'],
+  cli: ['net', 'client', 'config', 'types:balance'],
+  web: ['net', 'client', 'config', 'types:balance'],
   bin: ['*'],
 };
 
