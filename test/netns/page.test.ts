@@ -87,7 +87,7 @@ for (const shape of SHAPES) {
     const host = await openHost(scope, network.on('client'));
     const clients = await Promise.all(Array.from({ length: 9 }, () => host.open({ ip: '192.0.2.9' })));
     const weir = await startWeir(scope, { prefix: network.on('balancer'), conf: conf(shape, false) });
-    await until('the checks of all three pass', () => weir.json<StatusView>('status'), (status) => status.directors[0]!.servers.every(({ state }) => state === 'up'));
+    await until('the checks of all three pass', () => weir.client.status(), (status) => status.directors[0]!.servers.every(({ state }) => state === 'up'));
 
     const first = await askAll(clients, servers, 'hello');
     assert.deepEqual(SERVERS.map((name) => first.answers.filter((answer) => answer === name).length), [3, 3, 3], first.answers.join(' '));
