@@ -24,6 +24,7 @@ interface Setting {
 function director({ states = ['up', 'up'], session = {}, on = {}, weights = [], persistenceMs, balance = 'leastconn' }: Setting): SlottedDirector {
   return {
     slot: 0,
+    locality: null,
     serverSlots: states.map((_, i) => i),
     director: {
       name: 'd', vip: ip('192.0.2.1'), ports: { first: 53, last: 53 }, protocol: 'udp', mode: 'nat', balance, sourceNat: null,
