@@ -55,7 +55,7 @@ export const modelCases: readonly Case[] = [
             assert.equal(live.length, (await engine.read()).directors[0]?.sessions);
             assert.ok(live.every((s) => machines.has(s.server)));
           }),
-        { seed: SEED, numRuns: 25, endOnFailure: false, interruptAfterTimeLimit: 20_000 },
+        { seed: SEED, numRuns: 60, endOnFailure: false, interruptAfterTimeLimit: 20_000 },
       );
     },
   },

@@ -38,6 +38,13 @@ export const policyCases: readonly Case[] = [
     }),
   ]),
   {
+    ...matrix('down', 'keep for a time', { kind: 'keep', forMs: KEEP_MS }, async ({ ask }, { c, at, other, sinceMs }) => {
+      await until('the time to pass', async () => performance.now() - sinceMs, (ms) => ms > KEEP_MS + 300);
+      assert.equal(await ask(c, at), other);
+    }),
+    name: 'the time a session is kept runs from the event, not from the next datagram',
+  },
+  {
     name: 'a reply of a kept session whose server was removed still reaches its client',
     async run({ apply, vip, client, server }) {
       const [at, c] = [await vip(), await client()];
