@@ -182,7 +182,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
   }
 
   function stateOf(live: Live, next: () => number): PickerState {
-    const at = (i: number): DesiredServer => live.want.servers[i]!;
+    const at = (i: number): DesiredServer => live.want.servers[i];
     return { active: (i) => live.servers.get(serverKey(at(i)))?.sessions ?? 0, blocked: (i) => isBlocked(live, at(i)), next, random: () => (Math.random() * 2 ** 32) >>> 0, nowMs: Date.now };
   }
 
@@ -268,7 +268,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       const picked = explainPick({ balance: want.balance, servers: candidatesOf(want), state: stateOf(live, () => live.position), request: requestOf(from, hit.ip), picker: live.picker });
       const pinned = sessions.get(`${key} ${client}`);
       const server = pinned ?? want.servers[picked.index] ?? null;
-      const candidates = want.servers.map((s, i) => ({ server: s.name, state: s.state, weight: s.weight, sessions: live.servers.get(serverKey(s))!.sessions, note: picked.notes[i]! }));
+      const candidates = want.servers.map((s, i) => ({ server: s.name, state: s.state, weight: s.weight, sessions: live.servers.get(serverKey(s))!.sessions, note: picked.notes[i] }));
       return { director: want.name, server: server && 'server' in server ? server.server : (server?.name ?? null), why: pinned ? 'it has a session' : server ? picked.why : `no_server: ${picked.why}`, candidates };
     },
     async close() {
