@@ -181,6 +181,14 @@ export interface TokenView {
   readonly lastUsedAtMs: number | null;
 }
 
+/** Who the caller is. `csrf` goes back as the header `x-weir-csrf` with each write of a browser's sign-in; null for a bearer token, which needs none. */
+export interface SignInView {
+  readonly who: string;
+  readonly role: Role;
+  readonly csrf: string | null;
+  readonly expiresAtMs: number | null;
+}
+
 /** What a stream of live data carries. */
 export type StreamMessage =
   | { readonly type: 'event'; readonly event: EventView }
@@ -212,13 +220,15 @@ export interface Client {
   servers(): Promise<readonly ServerView[]>;
   override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset'): Promise<ServerView>;
   sessions(query?: SessionsQuery): Promise<SessionsView>;
+  /** Ends the sessions that match all given fields, every one when none is given; returns how many. */
   purge(query: { readonly director?: string; readonly server?: string; readonly client?: string }): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol?: 'udp' | 'tcp' }): Promise<ExplainView>;
   services(): Promise<readonly ServiceView[]>;
   service(name: string, instance: string | null, action: ServiceAction): Promise<ServiceView>;
   events(sinceSeq?: number): Promise<readonly EventView[]>;
   series(): Promise<readonly SampleView[]>;
-  stream(onMessage: (message: StreamMessage) => void, signal: AbortSignal): Promise<void>;
+  /** Runs until `signal` aborts or the daemon ends it (both resolve) or it fails (rejects). With `sinceSeq`, first sends the events after that one. */
+  stream(onMessage: (message: StreamMessage) => void, signal: AbortSignal, options?: { readonly sinceSeq?: number }): Promise<void>;
   metrics(): Promise<string>;
   tokens(): Promise<readonly TokenView[]>;
   createToken(options: { readonly name: string; readonly role: Role; readonly expiresInMs?: number }): Promise<TokenView & { readonly token: string }>;

@@ -9,6 +9,7 @@ import type {
 } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Reading } from '../engine/engine.ts';
+import type { HealthService } from '../health/health.ts';
 
 export interface Control {
   status(): Promise<StatusView>;
@@ -31,6 +32,8 @@ export interface Control {
   services(): readonly ServiceView[];
   service(name: string, instance: string | null, action: ServiceAction, who: string): Promise<ServiceView>;
   reading(): Promise<Reading>;
+  /** Counters of the health checker, for /metrics; absent where there is no checker. */
+  healthCounters?(): ReturnType<HealthService['counters']>;
   series(): readonly SampleView[];
   /** Events newer than `sinceSeq`, oldest first; the log is bounded. */
   events(sinceSeq: number): readonly EventView[];

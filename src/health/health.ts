@@ -24,6 +24,11 @@ export interface CheckResult {
   /** What was seen, in words: `rcode NOERROR in 1.2 ms`, `ICMP port unreachable`, `no answer within 5000 ms`. */
   readonly detail: string;
   readonly latencyMs: number;
+  /**
+   * `refused`: the host itself said no (ICMP port unreachable, TCP reset): one is enough for a server not yet decided.
+   * `cannot`: the check could not run (no privilege, no socket, not built): says nothing of the server, never puts one out.
+   */
+  readonly finding?: 'refused' | 'cannot';
 }
 
 /** A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. */

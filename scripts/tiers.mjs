@@ -1,0 +1,52 @@
+/**
+ * The tiers of `npm test`, in the order they run. `folder` is where the compiled test files are; `needs` lists what this machine
+ * must have, each a probe that returns null or the reason in words: a tier that cannot run is a skip with that reason.
+ */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/**
+ * @typedef {object} Tier
+ * @property {string} name
+ * @property {string} folder below the clone's root, searched for *.test.js
+ * @property {number} jobs test files at a time
+ * @property {number} fileSeconds how long one test file may take
+ * @property {readonly (() => string | null)[]} needs
+ */
+
+const cores = availableParallelism();
+const root = () => (process.getuid?.() === 0 ? null : 'needs root');
+const linux = () => (process.platform === 'linux' ? null : `needs Linux, this is ${process.platform}`);
+
+/** @type {readonly Tier[]} */
+export const TIERS = [
+  { name: 'house', folder: 'dist/test/house', jobs: cores, fileSeconds: 180, needs: [] },
+  { name: 'unit', folder: 'dist/src', jobs: cores, fileSeconds: 120, needs: [] },
+  { name: 'golden', folder: 'dist/test/golden', jobs: cores, fileSeconds: 120, needs: [] },
+  { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
+  { name: 'loopback', folder: 'dist/test/loopback', jobs: cores, fileSeconds: 300, needs: [linux] },
+  { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
+];
+
+/**
+ * Returns a probe for a program on PATH or in the sbin directories, which a user's PATH leaves out.
+ * @param {string} name
+ * @returns {() => string | null}
+ */
+export function command(name) {
+  return () => {
+    const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+    return places.some((place) => executable(join(place, name))) ? null : `needs the program ${name} (npm run setup -- --debian as root)`;
+  };
+}
+
+/** @param {string} file */
+function executable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return existsSync(file);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,37 @@
+/** The engines of this build: how `run` makes one, and what each cannot do of a configuration. */
+import { documentFile } from '../config/grammar.ts';
+import { parseConfig } from '../config/parse.ts';
+import { DOCUMENT_NAMES, type Documents } from '../client/types.ts';
+import type { Parsed } from '../daemon/core.ts';
+import { unsupportedChecks } from '../daemon/targets.ts';
+import { CliError } from '../cli/failure.ts';
+import type { EngineCandidate } from '../engine/select.ts';
+import { createUserspaceEngine } from '../engine/userspace/index.ts';
+import { desire } from '../plan/desire.ts';
+
+/** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
+export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
+  return [
+    { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
+  ];
+}
+
+/** Returns what the parser makes of the three documents, positions by their file names. */
+export function parseDocuments(documents: Documents): Parsed {
+  return parseConfig(DOCUMENT_NAMES.map((name) => ({ file: documentFile(name), document: name, text: documents[name] })));
+}
+
+/** Returns what `engine` cannot do of a configuration without errors, in words. Makes the engine for it: only it knows. Throws CliError. */
+export async function engineLimits(engine: string, documents: Partial<Documents>): Promise<readonly string[]> {
+  const candidate = engineCandidates({ workers: 1 }).find(({ name }) => name === engine);
+  if (candidate === undefined) throw new CliError('failed', `engine ${engine} is not part of this build`, { cure: `this build has: ${engineCandidates().map(({ name }) => name).join(', ')}` });
+  const { config } = parseDocuments({ layer4: '', nat: '', services: '', ...documents });
+  if (config === null) return [];
+  const made = await candidate.create(() => {});
+  try {
+    const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
+    return [...unsupportedChecks(config), ...made.unsupported(desired).map(({ message }) => message)];
+  } finally {
+    await made.close('remove');
+  }
+}

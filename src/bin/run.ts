@@ -1,0 +1,275 @@
+/**
+ * `weir run`: the wiring of store, health, engine, daemon and API, from options to the end of the process.
+ * What was started is ended in the opposite order, also when the start fails half-way.
+ */
+import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile, rename } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { createApp } from '../api/app.ts';
+import { ADMIN, openAuth, type Auth } from '../api/auth/auth.ts';
+import { MAX_PASSWORD, MIN_PASSWORD } from '../api/auth/password.ts';
+import { DEFAULT_LISTEN, listen, parseListen, refuseOpen, type ListenAddress } from '../api/listen.ts';
+import { createLog } from '../api/log.ts';
+import type { DaemonOptions, Io } from '../cli/command.ts';
+import { API_FILE, stateDirectories } from '../cli/connection.ts';
+import { documentOfFile, documentsOf } from '../cli/documents.ts';
+import { CliError, failureOf, failureText } from '../cli/failure.ts';
+import { readSources } from '../cli/sources.ts';
+import { clean } from '../cli/text.ts';
+import type { Documents } from '../client/types.ts';
+import { systemClock } from '../clock/clock.ts';
+import { hostIssues } from '../config/host.ts';
+import { issueText } from '../config/issue.ts';
+import { parseConfig } from '../config/parse.ts';
+import { Refusal } from '../daemon/control.ts';
+import { createDaemon, type Daemon } from '../daemon/daemon.ts';
+import { selectEngine } from '../engine/select.ts';
+import type { EngineName } from '../engine/engine.ts';
+import { createHealthService } from '../health/health-service.ts';
+import { etagOf } from '../store/documents.ts';
+import { realFiles } from '../store/files.ts';
+import { realProcesses } from '../store/lock.ts';
+import { openStore, type Store } from '../store/store.ts';
+import { banner } from './banner.ts';
+import { startDemo } from './demo.ts';
+import { engineCandidates, parseDocuments } from './engines.ts';
+
+/** What the wiring is given beside its options. */
+export interface RunContext {
+  readonly io: Io;
+  readonly version: string;
+  /** Where package.json is: a clone's root. */
+  readonly packageDirectory: string;
+}
+
+type Log = ReturnType<typeof createLog>;
+type Undo = (() => Promise<void>)[];
+
+/** Runs the daemon until the signal of `io`; returns the exit code. Throws CliError when it cannot start, with nothing left running. */
+export async function runDaemon(options: DaemonOptions, context: RunContext): Promise<number> {
+  const { io } = context;
+  const undo: Undo = [];
+  // A terminal shows events as lines, so its log tells of trouble alone; a service manager gets all, one JSON record a line.
+  const log = createLog({ level: io.env['WEIR_LOG'] ?? (io.errIsTty ? 'warn' : 'info'), destination: { write: (line: string) => io.err(line) } });
+  try {
+    const settings = await readSettings(options);
+    const given = options.files.length === 0 ? null : await readConfiguration(options.files, io);
+    const store = await openState(options, context, log, undo);
+    const initial = given ?? (options.demo && store.state() === null ? await demoConfiguration(context) : null);
+    if (options.demo) await startDemoServers(undo);
+    const kept = keptLine(store, given);
+    const daemon = await startDaemon({ options, context, store, initial, log, undo });
+    const auth = await openAccounts(store.dir, settings.password, log, undo);
+    const url = await startApi({ daemon, auth: auth.auth, settings, context, log, undo });
+    await writeApiFile(store.dir, url, undo);
+    io.out(banner({
+      version: context.version, url, stateDirectory: shownPath(store.dir), password: auth.password, status: await daemon.status(),
+      demo: options.demo, command: shownPath(process.argv[1] ?? 'weir'), kept,
+    }));
+    showEvents(daemon, io, log, undo);
+    reloadOnHangup({ daemon, files: options.files, io, undo });
+    await aborted(io.signal);
+    if (io.errIsTty) io.err('weir stops…\n');
+    return 0;
+  } catch (error) {
+    throw startFailure(error);
+  } finally {
+    for (const step of undo.toReversed()) await step().catch((error: unknown) => log.error({ err: error }, 'while stopping'));
+  }
+}
+
+interface Settings {
+  readonly address: ListenAddress;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly insecure: boolean;
+  readonly password: string | null;
+}
+
+/** Checks what can be checked before anything is touched. */
+async function readSettings(options: DaemonOptions): Promise<Settings> {
+  const address = parseListen(options.api ?? DEFAULT_LISTEN);
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw new CliError('usage', '--tls-cert and --tls-key go together');
+  const tls = options.tlsCert === undefined || options.tlsKey === undefined ? undefined : { cert: await readOr(options.tlsCert, 'certificate'), key: await readOr(options.tlsKey, 'key') };
+  refuseOpen(address, { tls: tls !== undefined, insecure: options.insecure });
+  return { address, tls, insecure: options.insecure, password: options.passwordFile === undefined ? null : await readPassword(options.passwordFile) };
+}
+
+async function readPassword(file: string): Promise<string> {
+  const [line = ''] = (await readOr(file, 'password')).toString('utf8').split(/\r?\n/, 1);
+  if (line.length < MIN_PASSWORD || line.length > MAX_PASSWORD) throw new CliError('failed', `the password in ${file} must have ${MIN_PASSWORD}-${MAX_PASSWORD} characters, its first line has ${line.length}`);
+  return line;
+}
+
+async function readOr(file: string, what: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new CliError('failed', `cannot read the ${what}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Returns the documents of FILE…; all three, empty where FILE has none. Throws CliError `invalid` with every issue at its place in FILE. */
+async function readConfiguration(files: readonly string[], io: Io): Promise<Documents> {
+  const sources = await readSources(files, io);
+  const { issues } = parseConfig(sources.map(({ file, text }) => ({ file, text, document: documentOfFile(file) ?? 'any' })));
+  if (issues.some(({ severity }) => severity === 'error')) throw new CliError('invalid', 'the configuration has errors', { issues });
+  // Its warnings are of FILE; status shows them again by document.
+  for (const issue of issues) io.err(`${clean(issueText(issue), { lines: true })}\n`);
+  return { layer4: '', nat: '', services: '', ...documentsOf(sources) };
+}
+
+async function demoConfiguration({ packageDirectory }: RunContext): Promise<Documents> {
+  const file = join(packageDirectory, 'examples/first.conf');
+  return { layer4: '', nat: '', services: '', ...documentsOf([{ file, text: (await readOr(file, 'example')).toString('utf8') }]) };
+}
+
+async function openState(options: DaemonOptions, { io }: RunContext, log: Log, undo: Undo): Promise<Store> {
+  const [directory] = stateDirectories({ state: options.state, env: io.env });
+  const store = await openStore({
+    dir: resolve(directory), files: realFiles, processes: realProcesses, now: () => Date.now(),
+    onWarning: (problem) => log.warn({ path: problem.path, cure: problem.cure }, problem.message),
+  });
+  undo.push(() => store.close());
+  return store;
+}
+
+async function startDemoServers(undo: Undo): Promise<void> {
+  try {
+    const demo = await startDemo();
+    undo.push(() => demo.close());
+  } catch (error) {
+    throw new CliError('failed', `the demo servers cannot start: ${messageOf(error)}`, { cure: 'free UDP ports 8001-8003 of 127.0.0.1, or run your own configuration: npm start -- FILE', cause: error });
+  }
+}
+
+/** Returns the line that says whether FILE or what was saved runs; null when there is no doubt. */
+function keptLine(store: Store, given: Documents | null): string | null {
+  const state = store.state();
+  if (state === null || given === null) return null;
+  const { saved, imported } = state;
+  const same = (a: Documents, b: Documents): boolean => a.layer4 === b.layer4 && a.nat === b.nat && a.services === b.services;
+  if (same(saved.documents, given)) return null;
+  if (etagOf(given) === imported) return `FILE is as it was when last loaded, so what was saved since (revision ${saved.revision}) runs; weir apply FILE --save goes back to FILE`;
+  return `FILE is new or has changed: it runs and is saved; what was saved before is kept as revision ${saved.revision}`;
+}
+
+async function startDaemon(o: {
+  readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly log: Log; readonly undo: Undo;
+}): Promise<Daemon> {
+  const { options, store, initial, log } = o;
+  const candidates = engineCandidates({ workers: options.workers });
+  const daemon = createDaemon({
+    store, initial,
+    createEngine: ({ wanted, onEvent }) => selectEngine({ wanted, candidates, onEvent }),
+    engineWanted: engineName(options.engine),
+    health: createHealthService({ log: (text) => log.warn(text) }),
+    parse: parseDocuments,
+    hostIssues: (config) => hostIssues(config, hostFacts()),
+    clock: systemClock,
+    version: o.context.version,
+  });
+  await daemon.start();
+  o.undo.push(() => daemon.stop('leave'));
+  return daemon;
+}
+
+function engineName(text: string | undefined): 'auto' | EngineName | null {
+  return text === 'auto' || text === 'userspace' || text === 'xdp' || text === 'lvs' ? text : null;
+}
+
+function hostFacts(): { readonly addresses: readonly string[]; readonly interfaces: readonly string[] } {
+  const all = networkInterfaces();
+  return { addresses: Object.values(all).flatMap((list) => (list ?? []).map(({ address }) => address)), interfaces: Object.keys(all) };
+}
+
+/** Opens accounts and tokens; `password` of the result is the generated one, to be shown this once. */
+async function openAccounts(directory: string, wanted: string | null, log: Log, undo: Undo): Promise<{ readonly auth: Auth; readonly password: string | null }> {
+  const auth = await openAuth({ directory, warn: (text) => log.warn(text) });
+  undo.push(() => auth.close());
+  const { adminPassword } = await auth.bootstrap();
+  if (adminPassword === null || wanted === null) return { auth, password: adminPassword };
+  await auth.passwd({ user: ADMIN, oldPassword: null, newPassword: wanted });
+  return { auth, password: null };
+}
+
+async function startApi(o: { readonly daemon: Daemon; readonly auth: Auth; readonly settings: Settings; readonly context: RunContext; readonly log: Log; readonly undo: Undo }): Promise<string> {
+  const { settings } = o;
+  const app = createApp({ control: o.daemon, auth: o.auth, log: o.log, version: o.context.version, allowedHosts: [], ...(settings.tls === undefined ? {} : { tls: settings.tls }) });
+  o.undo.push(async () => {
+    await app.close();
+  });
+  const url = await listen(app, { address: settings.address, tls: settings.tls !== undefined, insecure: settings.insecure });
+  o.daemon.register({ name: 'api', instance: null, text: () => url, start: async () => {}, stop: () => refuseStop() }, 'running');
+  return url;
+}
+
+async function refuseStop(): Promise<void> {
+  throw new Refusal('BAD_REQUEST', 'the API cannot stop itself', { cure: 'end `weir run` (SIGTERM), or start it with another --api' });
+}
+
+/** Tells the CLI where the API is; taken away at the end. */
+async function writeApiFile(directory: string, url: string, undo: Undo): Promise<void> {
+  const path = join(directory, API_FILE);
+  await writeFile(`${path}.new`, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+  undo.push(() => rm(path, { force: true }));
+}
+
+function showEvents(daemon: Daemon, io: Io, log: Log, undo: Undo): void {
+  const stop = daemon.subscribe({
+    event(event) {
+      if (io.outIsTty) io.out(`${clean(`${new Date(event.atMs).toLocaleTimeString('en-GB')}  ${event.text}`)}\n`);
+      else log.info({ seq: event.seq, kind: event.kind, who: event.who }, event.text);
+    },
+  });
+  undo.push(async () => stop());
+}
+
+/** SIGHUP: FILE again, applied and saved; or nothing, with the reasons. */
+function reloadOnHangup(o: { readonly daemon: Daemon; readonly files: readonly string[]; readonly io: Io; readonly undo: Undo }): void {
+  const { daemon, files, io } = o;
+  const reload = async (): Promise<void> => {
+    if (files.length === 0 || files.includes('-')) {
+      io.err('SIGHUP: there is no FILE to load again; weir apply changes what runs\n');
+      return;
+    }
+    const { etag } = await daemon.edit(await readConfiguration(files, io), { who: 'SIGHUP' });
+    const { revision } = await daemon.apply({ who: 'SIGHUP', ifMatch: etag });
+    await daemon.save('SIGHUP');
+    io.err(`SIGHUP: FILE runs as revision ${revision}, saved\n`);
+  };
+  const onHangup = (): void => {
+    reload().catch((error: unknown) => io.err(`SIGHUP: nothing was changed\n${clean(failureText(failureOf(startFailure(error))), { lines: true })}`));
+  };
+  process.on('SIGHUP', onHangup);
+  o.undo.push(async () => void process.off('SIGHUP', onHangup));
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) return done();
+    signal.addEventListener('abort', () => done(), { once: true });
+  });
+}
+
+/** Returns whatever stopped the start as a CliError: the parts of the daemon throw errors that carry their cure. */
+function startFailure(error: unknown): unknown {
+  if (error instanceof CliError || !(error instanceof Error)) return error;
+  if (error instanceof Refusal) {
+    const exit = error.code === 'CONFIG_INVALID' ? 'invalid' : error.code === 'UNSUPPORTED' ? 'unsupported' : 'failed';
+    return new CliError(exit, error.message, { ...(error.cure === undefined ? {} : { cure: error.cure }), issues: error.issues, cause: error });
+  }
+  return 'cure' in error && typeof error.cure === 'string' ? new CliError('failed', error.message, { cure: error.cure, cause: error }) : error;
+}
+
+/** Returns the path from here when that is the shorter one. */
+function shownPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  const shown = near.startsWith('..') ? path : `./${near}`;
+  return existsSync(path) && shown.length < path.length ? shown : path;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,82 @@
+/** The service `lvs`: the data plane as a part that starts, stops and restarts, whatever engine it is. */
+import type { Config } from '../config/model.ts';
+import { EngineError, type Engine, type EngineName } from '../engine/engine.ts';
+import type { Lifecycle } from '../services/registry.ts';
+import { Refusal } from './control.ts';
+import { carryOut, desiredFor, planTo, type Core } from './core.ts';
+import { refuseUnsupported } from './apply.ts';
+
+export type EngineWanted = 'auto' | EngineName;
+export type MakeEngine = (wanted: EngineWanted) => Promise<{ readonly engine: Engine; readonly why: string }>;
+
+/** Returns the engine a configuration asks for in `service lvs`. */
+export function engineWantedBy(config: Config): EngineWanted {
+  return config.services.find((s) => s.name === 'lvs')?.engine ?? 'auto';
+}
+
+/** Makes an engine; EngineError becomes Refusal APPLY_FAILED with its cure. */
+export async function makeEngine(make: MakeEngine, wanted: EngineWanted): Promise<{ readonly engine: Engine; readonly why: string }> {
+  try {
+    return await make(wanted);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Refusal('APPLY_FAILED', message, { cure: error instanceof EngineError ? error.cure : 'see the message', cause: error });
+  }
+}
+
+/** Returns the part. Its actions run inside the daemon's queue; `wanted` says which engine the running configuration asks for. */
+export function lvsPart(core: Core, options: { readonly wanted: () => EngineWanted; readonly make: MakeEngine }): Lifecycle {
+  async function become(lvs: Core['lvs']): Promise<void> {
+    const before = core.lvs;
+    core.lvs = lvs;
+    try {
+      await carryOut(core, await planTo(core, desiredFor(core, core.running.config)));
+    } catch (error) {
+      core.lvs = before;
+      throw error;
+    }
+  }
+
+  return {
+    name: 'lvs',
+    instance: null,
+    text: () => `engine ${core.engine.name}: ${core.engineWhy}`,
+    start: () => become('running'),
+    stop: () => become('stopped'),
+    reload: () => become(core.lvs),
+    async restart() {
+      if (options.wanted() !== core.engineWanted) await replaceEngine(core, options.wanted(), options.make);
+      await become('running');
+    },
+  };
+}
+
+/** Puts another engine in place: made and probed while the old one works, which ends only then; a new one that cannot take over gives way to the old kind. */
+async function replaceEngine(core: Core, wanted: EngineWanted, make: MakeEngine): Promise<void> {
+  const made = await makeEngine(make, wanted);
+  const old = { engine: core.engine, why: core.engineWhy, wanted: core.engineWanted };
+  const use = (next: typeof old): void => {
+    core.engine = next.engine;
+    core.engineWhy = next.why;
+    core.engineWanted = next.wanted;
+    core.reading.forget();
+  };
+  const desired = desiredFor(core, core.running.config);
+  use({ ...made, wanted });
+  try {
+    refuseUnsupported(core, core.running.config, desired);
+  } catch (error) {
+    use(old);
+    await made.engine.close('leave');
+    throw error;
+  }
+  await old.engine.close('remove');
+  try {
+    await carryOut(core, await planTo(core, desired));
+  } catch (error) {
+    await made.engine.close('remove').catch(() => undefined);
+    use({ ...(await makeEngine(make, old.wanted)), wanted: old.wanted });
+    core.trigger();
+    throw error;
+  }
+}

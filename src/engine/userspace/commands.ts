@@ -1,0 +1,73 @@
+/** Carries out the main thread's messages in a worker, whichever loop the worker runs. */
+import type { Ip } from '../../net/ip.ts';
+import type { Forwarder } from './forwarder.ts';
+import { explainIn, pageSessions, purgeSessions } from './inspect.ts';
+import type { FromWorker, SlottedDirector, ToWorker } from './protocol.ts';
+
+/** A loop, as the commands see it. */
+export interface WorkerIo {
+  readonly forwarder: Forwarder;
+  /** Opens what the new state needs; throws with a `cure` and has opened nothing. */
+  prepare(directors: readonly SlottedDirector[]): void | Promise<void>;
+  commit(): void;
+  abort(): void;
+  /** Brings the counters kept elsewhere into shared memory. */
+  refresh(): void;
+  close(): void;
+  now(): number;
+  sourcePort(upstream: number): number;
+  vipOf(listener: number): { readonly ip: Ip; readonly port: number };
+}
+
+/** Returns the answer to a message. Never throws: what goes wrong is a `failed` answer. */
+export async function answer(io: WorkerIo, message: ToWorker): Promise<FromWorker> {
+  try {
+    if (message.type === 'prepare') await io.prepare(message.directors);
+    return answerNow(io, message);
+  } catch (error) {
+    return failure(message.id, error);
+  }
+}
+
+/** As `answer`, for loops that do everything at once. */
+export function answerSync(io: WorkerIo, message: ToWorker): FromWorker {
+  try {
+    if (message.type === 'prepare') void io.prepare(message.directors);
+    return answerNow(io, message);
+  } catch (error) {
+    return failure(message.id, error);
+  }
+}
+
+function answerNow(io: WorkerIo, message: ToWorker): FromWorker {
+  const { id } = message;
+  switch (message.type) {
+    case 'prepare':
+      break;
+    case 'commit':
+      io.commit();
+      break;
+    case 'abort':
+      io.abort();
+      break;
+    case 'refresh':
+      io.refresh();
+      break;
+    case 'stop':
+      io.close();
+      break;
+    case 'sessions':
+      return { type: 'sessions', id, ...pageSessions(io.forwarder, io, message.filter, message.from, message.limit) };
+    case 'purge':
+      return { type: 'purged', id, count: purgeSessions(io.forwarder, io.now(), message.filter) };
+    case 'explain':
+      io.now();
+      return { type: 'explained', id, explanation: explainIn(io.forwarder, io, message.client, message.vip) };
+  }
+  return { type: 'done', id };
+}
+
+function failure(id: number, error: unknown): FromWorker {
+  const e = error instanceof Error ? error : new Error(String(error));
+  return { type: 'failed', id, message: e.message, cure: 'cure' in e && typeof e.cure === 'string' ? e.cure : 'this is a fault of weir: please report it with the log' };
+}

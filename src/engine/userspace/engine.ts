@@ -1,0 +1,216 @@
+/**
+ * The userspace engine as the daemon sees it: keeps the workers, hands them desired states in two phases (open, then switch),
+ * and reads their shared counters. It never touches a datagram.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Desired } from '../../plan/desired.ts';
+import type { Plan } from '../../plan/plan.ts';
+import {
+  EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type Probe, type Reading, type SessionFilter,
+  type SessionPage, type SessionView, type Unsupported,
+} from '../engine.ts';
+import type { FromWorker, SlottedDirector } from './protocol.ts';
+import { sumReading } from './reading.ts';
+import { sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
+import { SlotKeeper } from './slots.ts';
+import { userspaceUnsupported } from './unsupported.ts';
+import type { Question, WorkerHandle } from './workers.ts';
+
+/** What differs between the fast and the portable path, and what tests replace. */
+export interface Platform {
+  readonly io: 'linux' | 'portable';
+  readonly notes: readonly string[];
+  readonly workers: number;
+  startWorker(index: number, on: { refused(serverSlot: number, detail: string): void; death(detail: string): void }): Promise<WorkerHandle>;
+  /** Throws with a `cure` when one of the listeners cannot be had because of others on this host. */
+  probeListeners(wanted: readonly SlottedDirector[], current: readonly SlottedDirector[]): void;
+  readonly limits: Limits;
+  close(): void;
+}
+
+/** Caps over all workers together. */
+export interface Limits {
+  readonly max_sessions: number;
+  readonly max_upstream_sockets: number;
+}
+
+/** A worker that died is started again at most this often a minute; then the engine gives up on it and says so. */
+const RESTARTS_PER_MINUTE = 5;
+
+export class UserspaceEngine implements Engine {
+  readonly name = 'userspace';
+  readonly #platform: Platform;
+  readonly #onEvent: (event: EngineEvent) => void;
+  readonly #shared: SharedViews;
+  readonly #slots: SlotKeeper;
+  readonly #epoch = randomUUID();
+  readonly #workers: (WorkerHandle | null)[] = [];
+  readonly #restarts: number[] = [];
+  #slotted: readonly SlottedDirector[] = [];
+  #current: Desired = { directors: [] };
+  #closed = false;
+
+  private constructor(platform: Platform, buffers: SharedBuffers, onEvent: (event: EngineEvent) => void) {
+    this.#platform = platform;
+    this.#onEvent = onEvent;
+    this.#shared = sharedViews(buffers);
+    this.#slots = new SlotKeeper(this.#shared);
+  }
+
+  /** Returns an engine whose workers are up. */
+  static async start(platform: Platform, buffers: SharedBuffers, onEvent: (event: EngineEvent) => void): Promise<UserspaceEngine> {
+    const engine = new UserspaceEngine(platform, buffers, onEvent);
+    try {
+      for (let i = 0; i < platform.workers; i++) engine.#workers.push(await engine.#startWorker(i));
+    } catch (error) {
+      await engine.close('remove');
+      throw error;
+    }
+    return engine;
+  }
+
+  async probe(): Promise<Probe> {
+    return { ok: true, notes: this.#platform.notes };
+  }
+
+  unsupported(desired: Desired): readonly Unsupported[] {
+    return userspaceUnsupported(desired, this.#platform.io);
+  }
+
+  async observe(): Promise<Desired> {
+    return this.#current;
+  }
+
+  async apply(plan: Plan): Promise<void> {
+    const refused = this.unsupported(plan.next);
+    if (refused.length > 0) throw new EngineError(refused.map((u) => u.message).join('; '), { cure: 'take it out of the configuration, or choose another engine' });
+    this.#slots.release(this.#current);
+    const slotted = this.#slots.assign(plan.next);
+    if ('tooMany' in slotted) throw new EngineError(`too many ${slotted.tooMany}`, { cure: 'split the configuration over several balancers' });
+    try {
+      this.#platform.probeListeners(slotted, this.#slotted);
+    } catch (error) {
+      throw asEngineError(error);
+    }
+    await this.#switch(slotted);
+    this.#slotted = slotted;
+    this.#current = plan.next;
+    for (const step of plan.steps) if (step.op === 'change-server' && step.to.state === 'up') this.#unblock(step.director, step.to.name);
+  }
+
+  async read(): Promise<Reading> {
+    await this.#askAll({ type: 'refresh' });
+    return sumReading(this.#shared, this.#slotted, this.#epoch, Date.now(), { ...this.#platform.limits });
+  }
+
+  async sessions(filter: SessionFilter, page: PageRequest): Promise<SessionPage> {
+    const total = this.#slotted.reduce((sum, d) => sum + Math.max(0, Atomics.load(this.#shared.directorSessions, d.slot)), 0);
+    const [startWorker, startRecord] = (page.cursor ?? '0.0').split('.').map(Number) as [number, number];
+    const sessions: SessionView[] = [];
+    let from = startRecord;
+    for (let w = startWorker; w < this.#workers.length; w++) {
+      while (from >= 0) {
+        const answer = await this.#workers[w]?.ask({ type: 'sessions', filter, from, limit: page.limit - sessions.length });
+        if (answer?.type !== 'sessions') break;
+        sessions.push(...answer.sessions);
+        from = answer.next;
+        if (sessions.length >= page.limit) {
+          const next = from >= 0 ? `${w}.${from}` : w + 1 < this.#workers.length ? `${w + 1}.0` : null;
+          return { sessions, next, total };
+        }
+      }
+      from = 0;
+    }
+    return { sessions, next: null, total };
+  }
+
+  async purge(filter: SessionFilter): Promise<number> {
+    const answers = await this.#askAll({ type: 'purge', filter });
+    return answers.reduce((sum, a) => sum + (a.type === 'purged' ? a.count : 0), 0);
+  }
+
+  async explain(query: ExplainQuery): Promise<Explanation> {
+    if (query.protocol !== 'udp') return { director: null, server: null, why: 'the userspace engine balances UDP only', candidates: [] };
+    const answers = await this.#askAll({ type: 'explain', client: query.client, vip: query.vip });
+    const explained = answers.flatMap((a) => (a.type === 'explained' ? [a.explanation] : []));
+    const best = explained.find((e) => e.session !== null) ?? explained[0];
+    if (!best) return { director: null, server: null, why: 'no packet worker is running', candidates: [] };
+    const { director, server, why, candidates } = best;
+    return { director, server, why, candidates };
+  }
+
+  // Userspace cannot leave traffic flowing: its sockets end with the process.
+  async close(_how: 'leave' | 'remove'): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all(this.#workers.map((w) => w?.stop().catch(() => undefined)));
+    this.#platform.close();
+  }
+
+  async #switch(slotted: readonly SlottedDirector[]): Promise<void> {
+    const prepared = await this.#askAll({ type: 'prepare', directors: slotted });
+    const failed = prepared.find((a) => a.type === 'failed');
+    if (failed?.type === 'failed') {
+      await this.#askAll({ type: 'abort' });
+      throw new EngineError(failed.message, { cure: failed.cure });
+    }
+    const committed = await this.#askAll({ type: 'commit' });
+    const broken = committed.find((a) => a.type === 'failed');
+    if (broken?.type === 'failed') throw new EngineError(`a worker could not switch over: ${broken.message}`, { cure: broken.cure, landed: ['the other workers run the new state'] });
+  }
+
+  // Evidence is spent once the daemon, which was told of it, says the server is up again.
+  #unblock(director: string, server: string): void {
+    const d = this.#slotted.find((s) => s.director.name === director);
+    d?.director.servers.forEach((s, i) => {
+      if (s.name === server) Atomics.store(this.#shared.blockedUntil, d.serverSlots[i]!, 0);
+    });
+  }
+
+  async #askAll(question: Question): Promise<FromWorker[]> {
+    const asked = this.#workers.map((w) => w?.ask(question).catch((error: unknown): FromWorker => ({
+      type: 'failed', id: 0, message: error instanceof Error ? error.message : String(error), cure: 'the worker is being started again: try once more',
+    })));
+    return (await Promise.all(asked)).filter((a) => a !== undefined);
+  }
+
+  #startWorker(index: number): Promise<WorkerHandle> {
+    return this.#platform.startWorker(index, {
+      refused: (slot, detail) => this.#refused(slot, detail),
+      death: (detail) => void this.#revive(index, detail),
+    });
+  }
+
+  async #revive(index: number, detail: string): Promise<void> {
+    if (this.#closed) return;
+    this.#workers[index] = null;
+    const minuteAgo = Date.now() - 60_000;
+    while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
+    if (this.#restarts.length >= RESTARTS_PER_MINUTE) {
+      this.#onEvent({ kind: 'fault', detail: `${detail}; it died ${RESTARTS_PER_MINUTE} times within a minute and stays down`, recovered: false });
+      return;
+    }
+    this.#restarts.push(Date.now());
+    try {
+      const worker = await this.#startWorker(index);
+      await worker.ask({ type: 'prepare', directors: this.#slotted });
+      await worker.ask({ type: 'commit' });
+      this.#workers[index] = worker;
+      this.#onEvent({ kind: 'fault', detail: `${detail}; started again, its sessions were lost`, recovered: true });
+    } catch (error) {
+      this.#onEvent({ kind: 'fault', detail: `${detail}; starting it again failed: ${String(error)}`, recovered: false });
+    }
+  }
+
+  #refused(slot: number, detail: string): void {
+    for (const { director, serverSlots } of this.#slotted) {
+      const i = serverSlots.indexOf(slot);
+      if (i >= 0) this.#onEvent({ kind: 'refused', director: director.name, server: director.servers[i]!.name, atMs: Date.now(), detail });
+    }
+  }
+}
+
+function asEngineError(error: unknown): EngineError {
+  const e = error instanceof Error ? error : new Error(String(error));
+  return new EngineError(e.message, { cure: 'cure' in e && typeof e.cure === 'string' ? e.cure : 'see the log', cause: error });
+}

@@ -1,0 +1,60 @@
+/** Makes the userspace engine: the Linux fast path where it works, node:dgram everywhere else. */
+import { availableParallelism } from 'node:os';
+import type { EngineEvent } from '../engine.ts';
+import { UserspaceEngine, type Limits, type Platform } from './engine.ts';
+import { createSharedBuffers, DEFAULT_LIMITS, type SharedBuffers } from './shared.ts';
+import { startWorker } from './workers.ts';
+
+export interface UserspaceOptions {
+  readonly onEvent: (event: EngineEvent) => void;
+  /** Worker threads, 1..64; by default one for each core. The portable path has one. */
+  readonly workers?: number;
+  /** Forces node:dgram. */
+  readonly portable?: boolean;
+  /** Session records over all workers; 2,097,152 by default. */
+  readonly maxSessions?: number;
+  /** Upstream sockets over all workers; 24,576 by default, less where the limit of open files is lower. */
+  readonly maxSockets?: number;
+}
+
+/** Returns a running userspace engine. Rejects when its workers do not come up. */
+export async function createUserspaceEngine(options: UserspaceOptions): Promise<UserspaceEngine> {
+  const workers = Math.max(1, Math.min(64, options.workers ?? availableParallelism()));
+  const limits = { max_sessions: options.maxSessions ?? 2_097_152, max_upstream_sockets: options.maxSockets ?? 24_576 };
+  const { platform, buffers } = await choosePlatform(options.portable === true, workers, limits);
+  return UserspaceEngine.start(platform, buffers, options.onEvent);
+}
+
+// The fast path is loaded only when wanted: on a system without koffi's native part the import itself fails.
+async function choosePlatform(portable: boolean, workers: number, limits: Limits): Promise<{ platform: Platform; buffers: SharedBuffers }> {
+  let why = 'it was asked not to be';
+  if (!portable) {
+    try {
+      const { linuxPlatform } = await import('./linux/platform.ts');
+      const buffers = createSharedBuffers({ workers, ...DEFAULT_LIMITS }, Date.now());
+      return { platform: linuxPlatform(workers, buffers, limits), buffers };
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+    }
+  }
+  const buffers = createSharedBuffers({ workers: 1, ...DEFAULT_LIMITS }, Date.now());
+  return { platform: portablePlatform(why, buffers, limits), buffers };
+}
+
+function portablePlatform(why: string, shared: SharedBuffers, limits: Limits): Platform {
+  return {
+    io: 'portable',
+    notes: [`node:dgram (the Linux fast path is not in use: ${why})`],
+    workers: 1,
+    limits: { ...limits },
+    startWorker: (index, on) => startWorker({
+      setup: { index, shared, io: 'portable', wakeFd: -1, maxSessions: limits.max_sessions, maxSockets: limits.max_upstream_sockets },
+      wake: () => undefined,
+      onRefused: on.refused,
+      onDeath: on.death,
+    }),
+    probeListeners: () => undefined, // node:dgram binds exclusively: a foreign socket is found out by `prepare`
+    close: () => undefined,
+  };
+}
+

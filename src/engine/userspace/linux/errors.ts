@@ -1,0 +1,47 @@
+/** The error queue of an upstream socket: which server an ICMP error came back for (man 7 ip, IP_RECVERR; struct sock_extended_err). */
+import { ECONNREFUSED, EHOSTUNREACH, Memory, MSG_DONTWAIT, MSG_ERRQUEUE, type Libc } from './libc.ts';
+
+const ORIGIN_ICMP = 2;
+const ORIGIN_ICMP6 = 3;
+/** Errors read per visit: the queue is bounded by the socket's receive buffer, the visit by this. */
+const MOST = 64;
+
+/** `names` holds the destination of the datagram that caused the error, as a sockaddr at word 0. */
+export interface ErrorQueueEvents {
+  unreachable(names: Int32Array, detail: string): void;
+}
+
+export class ErrorQueue {
+  readonly #libc: Libc;
+  readonly #message = new Memory(64);
+  readonly #name = new Memory(32);
+  readonly #control = new Memory(512);
+  readonly #iov = new Memory(16);
+  readonly #payload = new Memory(64);
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    this.#message.putPointer(0, this.#name.address);
+    this.#message.putPointer(4, this.#iov.address);
+    this.#message.words[6] = 1;
+    this.#message.putPointer(8, this.#control.address);
+    this.#iov.putPointer(0, this.#payload.address);
+    this.#iov.words[2] = 64;
+  }
+
+  /** Reads what is queued on `fd` (which also clears the socket's pending error) and reports each unreachable server. */
+  drain(fd: number, events: ErrorQueueEvents): void {
+    for (let n = 0; n < MOST; n++) {
+      this.#message.words[2] = 28;
+      this.#message.words[10] = 512;
+      if (this.#libc.recvmsg(fd, this.#message.address, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
+      // One control message: 16 bytes of cmsghdr, then sock_extended_err.
+      const errno = this.#control.words[4]!;
+      const origin = this.#control.bytes[20]!;
+      const code = this.#control.bytes[22]!;
+      if (origin !== ORIGIN_ICMP && origin !== ORIGIN_ICMP6) continue;
+      if (errno === ECONNREFUSED) events.unreachable(this.#name.ints, 'ICMP port unreachable');
+      else if (errno === EHOSTUNREACH) events.unreachable(this.#name.ints, `ICMP host unreachable (code ${code})`);
+    }
+  }
+}

@@ -1,0 +1,384 @@
+/**
+ * The packet loop of one worker on Linux: epoll, recvmmsg, the forwarder's decision, sendmmsg. It never returns to Node's
+ * event loop; the main thread wakes it through an eventfd. README.md draws a datagram's path through it.
+ */
+import { isUnspecified, type Ip } from '../../../net/ip.ts';
+import { DROP_ID } from '../../drops.ts';
+import { Forwarder } from '../forwarder.ts';
+import type { SlottedDirector, WorkerSetup } from '../protocol.ts';
+import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, sharedViews, type SharedViews } from '../shared.ts';
+import { UpstreamPools } from '../upstreams.ts';
+import type { WorkerIo } from '../commands.ts';
+import { listenersOf } from '../listeners.ts';
+import { ErrorQueue } from './errors.ts';
+import {
+  AF_INET, EACCES, EAGAIN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS,
+  EPOLLERR, EPOLLET, EPOLLIN, EINTR, Memory, MSG_DONTWAIT, loadLibc, type Libc,
+} from './libc.ts';
+import { Inbox, NAME_WORDS } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { LocalAddresses } from './pktinfo.ts';
+import { SockaddrTable } from './sockaddr.ts';
+import { Sockets } from './sockets.ts';
+
+const CLIENT_BATCH = 128;
+const REPLY_SLOTS = 256;
+const REPLY_BATCH = 64;
+const MAX_EVENTS = 512;
+const LISTENER_TAG = 1 << 28;
+const UPSTREAM_TAG = 1 << 29;
+const WAKE_TAG = 1 << 30;
+const TAG_MASK = LISTENER_TAG - 1;
+/** How long epoll may sleep: sessions are swept once a second, in shares. */
+const IDLE_MS = 1000;
+const BUSY_MS = 100;
+
+interface OpenListener {
+  readonly id: number;
+  readonly fd: number;
+  readonly ip: Ip;
+  readonly port: number;
+  readonly nameLength: number;
+  readonly wildcard: boolean;
+  droppedBefore: number;
+}
+
+export class LinuxLoop implements WorkerIo {
+  readonly forwarder: Forwarder;
+  readonly shared: SharedViews;
+  readonly #libc: Libc;
+  readonly #sockets: Sockets;
+  readonly #errors: ErrorQueue;
+  readonly #epoll: number;
+  readonly #events = new Memory(MAX_EVENTS * EPOLL_EVENT_WORDS * 4);
+  readonly #clientBox = new Inbox(CLIENT_BATCH);
+  readonly #wildcardBox: { box: Inbox | null } = { box: null };
+  readonly #replyBox = new Inbox(REPLY_SLOTS);
+  readonly #toServers: Outbox;
+  readonly #toClients: Outbox;
+  readonly #clientNames = new SockaddrTable();
+  readonly #endpointNames = new SockaddrTable();
+  readonly #endpointNameLength: number[] = [];
+  readonly #local: LocalAddresses;
+  readonly #upstreamFds: number[] = [];
+  readonly #listenerFds: number[] = [];
+  readonly #listeners: (OpenListener | undefined)[] = [];
+  readonly #byKey = new Map<string, OpenListener>();
+  readonly #worker: Float64Array;
+  readonly #directorCounters: Float64Array;
+  readonly #setup: WorkerSetup;
+  readonly #clockOffset: number;
+  readonly #wakeBuffer = new Memory(8);
+  readonly #otherTags = new Int32Array(MAX_EVENTS);
+  #prepared: { directors: readonly SlottedDirector[]; opened: OpenListener[] } | null = null;
+  #nextListener = 0;
+  #replyFill = 0;
+  #now = 0;
+  #running = true;
+
+  constructor(setup: WorkerSetup, onRefused: (serverSlot: number, detail: string) => void) {
+    this.#setup = setup;
+    this.shared = sharedViews(setup.shared);
+    this.#worker = this.shared.workerCounters[setup.index]!;
+    this.#directorCounters = this.shared.directorCounters[setup.index]!;
+    this.#clockOffset = performance.timeOrigin - setup.shared.epochMs;
+    this.#libc = loadLibc();
+    this.#sockets = new Sockets(this.#libc);
+    this.#errors = new ErrorQueue(this.#libc);
+    this.#epoll = this.#libc.epoll_create1(0o2000000);
+    if (this.#epoll < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
+    this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
+    this.forwarder = new Forwarder({
+      shared: this.shared, worker: setup.index, maxSessions: setup.maxSessions, onRefused,
+      upstreams: new UpstreamPools({ maxSockets: setup.maxSockets, open: (number, spec) => this.#openUpstream(number, spec) }),
+    });
+    this.#local = new LocalAddresses();
+    this.#toServers = new Outbox({ libc: this.#libc, capacity: CLIENT_BATCH, events: this.#serverEvents() });
+    this.#toClients = new Outbox({ libc: this.#libc, capacity: REPLY_SLOTS, events: this.#clientEvents() });
+  }
+
+  /** Runs until `close`; `onWake` is called when the main thread has written to the eventfd. */
+  run(onWake: () => void): void {
+    while (this.#running) {
+      const timeoutMs = this.forwarder.table.used > 0 ? BUSY_MS : IDLE_MS;
+      const ready = this.#libc.epoll_wait(this.#epoll, this.#events.address, MAX_EVENTS, timeoutMs);
+      if (ready < 0 && this.#libc.errno() !== EINTR) throw new Error(`epoll_wait failed (errno ${this.#libc.errno()})`);
+      this.#setNow();
+      this.#round(ready, onWake);
+      this.forwarder.sweep(this.#now);
+      this.#worker[WORKER_COUNTER.wakeups]!++;
+      this.#worker[WORKER_COUNTER.heartbeat] = this.#now;
+    }
+  }
+
+  prepare(directors: readonly SlottedDirector[]): void {
+    const opened: OpenListener[] = [];
+    try {
+      for (const want of listenersOf(directors)) {
+        if (this.#byKey.has(want.key)) continue;
+        const fd = this.#sockets.openListener(want.ip, want.port, true);
+        opened.push({
+          id: this.#nextListener++, fd, ip: want.ip, port: want.port, nameLength: want.ip.family === 4 ? 16 : 28,
+          wildcard: isUnspecified(want.ip), droppedBefore: 0,
+        });
+      }
+    } catch (error) {
+      for (const l of opened) this.#sockets.close(l.fd);
+      throw error;
+    }
+    this.#prepared = { directors, opened };
+  }
+
+  commit(): void {
+    const prepared = this.#prepared;
+    if (!prepared) throw new Error('commit without prepare');
+    this.#prepared = null;
+    this.#setNow();
+    const wanted = listenersOf(prepared.directors);
+    const wantedKeys = new Set(wanted.map((w) => w.key));
+    for (const [key, l] of this.#byKey) if (!wantedKeys.has(key)) this.#closeListener(key, l);
+    this.forwarder.apply(prepared.directors, this.#now);
+    for (const l of prepared.opened) {
+      this.#byKey.set(`${l.ip.text}|${l.port}`, l);
+      this.#listeners[l.id] = l;
+      this.#listenerFds[l.id] = l.fd;
+    }
+    for (const w of wanted) {
+      const l = this.#byKey.get(w.key)!;
+      for (const id of [l.id, ...this.#local.childrenOf(l.id)]) {
+        // A socket that another director took over: its sessions were the old one's.
+        const before = this.forwarder.listeners[id];
+        if (before && before.directorSlot !== w.directorSlot) this.forwarder.endListener(id, this.#now);
+        this.forwarder.listeners[id] = { id, directorSlot: w.directorSlot, vipPort: l.port };
+      }
+    }
+    for (const l of prepared.opened) this.#watch(l.fd, LISTENER_TAG | l.id, EPOLLIN);
+  }
+
+  abort(): void {
+    for (const l of this.#prepared?.opened ?? []) this.#sockets.close(l.fd);
+    this.#prepared = null;
+  }
+
+  refresh(): void {
+    this.#setNow();
+    for (const l of this.#byKey.values()) {
+      const drops = this.#sockets.drops(l.fd);
+      const at = this.forwarder.listeners[l.id]!.directorSlot * DIRECTOR_STRIDE + DIRECTOR_COUNTER.drops + DROP_ID.receive_overflow;
+      this.#directorCounters[at]! += drops - l.droppedBefore;
+      l.droppedBefore = drops;
+    }
+    this.#worker[WORKER_COUNTER.sockets] = this.#upstreamFds.length;
+    this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
+    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
+    this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
+    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.persistence.evictions;
+    this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
+  }
+
+  close(): void {
+    this.#running = false;
+    for (const l of this.#byKey.values()) this.#sockets.close(l.fd);
+    for (const fd of this.#upstreamFds) this.#sockets.close(fd);
+    this.#libc.close(this.#epoll);
+  }
+
+  now(): number {
+    this.#setNow();
+    return this.#now;
+  }
+
+  sourcePort(upstream: number): number {
+    return this.#sockets.localPort(this.#upstreamFds[upstream]!);
+  }
+
+  vipOf(listener: number): { ip: Ip; port: number } {
+    const l = this.#listeners[listener]!;
+    return { ip: this.#local.addressOf(listener) ?? l.ip, port: l.port };
+  }
+
+  // Replies go first and are sent before anything may end a session: they hold pointers to their clients' addresses.
+  #round(ready: number, onWake: () => void): void {
+    const { words } = this.#events;
+    let others = 0;
+    for (let i = 0; i < ready; i++) {
+      const tag = words[i * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
+      if ((tag & UPSTREAM_TAG) === 0) {
+        this.#otherTags[others++] = tag;
+        continue;
+      }
+      const events = words[i * EPOLL_EVENT_WORDS]!;
+      if ((events & EPOLLERR) !== 0) this.#drainErrors(tag & TAG_MASK);
+      if ((events & EPOLLIN) !== 0) this.#readUpstream(tag & TAG_MASK);
+    }
+    if (this.#replyFill > 0) this.#flushReplies();
+    for (let i = 0; i < others; i++) {
+      const tag = this.#otherTags[i]!;
+      if ((tag & LISTENER_TAG) === 0) continue;
+      const l = this.#listeners[tag & TAG_MASK];
+      if (l) this.#readListener(l);
+    }
+    if (this.#otherTags.subarray(0, others).includes(WAKE_TAG)) {
+      this.#libc.read(this.#setup.wakeFd, this.#wakeBuffer.address, 8);
+      onWake();
+    }
+  }
+
+  #readListener(l: OpenListener): void {
+    const box = l.wildcard ? (this.#wildcardBox.box ??= new Inbox(CLIENT_BATCH, 128)) : this.#clientBox;
+    const n = this.#libc.recvmmsg(l.fd, box.headers.address, CLIENT_BATCH, MSG_DONTWAIT, 0);
+    if (n <= 0) return;
+    const names = box.names.ints;
+    const { forwarder } = this;
+    for (let i = 0; i < n; i++) {
+      const length = box.length(i);
+      const at = i * NAME_WORDS;
+      const portBe = names[at]! >>> 16;
+      const v4 = (names[at]! & 0xffff) === AF_INET;
+      const id = l.wildcard ? this.#child(l, box, i) : l.id;
+      box.rearm(i);
+      const go = v4
+        ? forwarder.fromClient(id, portBe, 0, 0, 0, names[at + 1]!, length, this.#now)
+        : forwarder.fromClient(id, portBe, names[at + 2]!, names[at + 3]!, names[at + 4]!, names[at + 5]!, length, this.#now);
+      if (!go) continue;
+      if (forwarder.created) this.#clientNames.copy(forwarder.session, names, at);
+      const endpoint = forwarder.toEndpoint;
+      const nameLength = this.#endpointNameLength[endpoint] ?? this.#writeEndpoint(endpoint);
+      this.#toServers.add(forwarder.toUpstream, box.slot(i), length, this.#endpointNames.pointer(endpoint), nameLength, forwarder.session, forwarder.serverSlot, 0, 0);
+    }
+    this.#toServers.flush(this.#upstreamFds);
+    this.#worker[WORKER_COUNTER.batches]!++;
+  }
+
+  #readUpstream(number: number): void {
+    const fd = this.#upstreamFds[number]!;
+    for (;;) {
+      if (this.#replyFill + REPLY_BATCH > REPLY_SLOTS) this.#flushReplies();
+      const n = this.#libc.recvmmsg(fd, this.#replyBox.header(this.#replyFill), REPLY_BATCH, MSG_DONTWAIT, 0);
+      if (n <= 0) return;
+      for (let i = 0; i < n; i++) this.#reply(number, this.#replyFill + i);
+      this.#replyFill += n;
+      // Edge-triggered: fewer than asked for means the socket is empty.
+      if (n < REPLY_BATCH) return;
+    }
+  }
+
+  #reply(number: number, i: number): void {
+    const names = this.#replyBox.names.ints;
+    const at = i * NAME_WORDS;
+    const portBe = names[at]! >>> 16;
+    const v4 = (names[at]! & 0xffff) === AF_INET;
+    this.#replyBox.rearm(i);
+    const endpoint = v4
+      ? this.forwarder.endpoints.find(portBe, 0, 0, 0, names[at + 1]!)
+      : this.forwarder.endpoints.find(portBe, names[at + 2]!, names[at + 3]!, names[at + 4]!, names[at + 5]!);
+    const s = this.forwarder.fromServer(number, endpoint);
+    if (s < 0) return;
+    const listener = this.forwarder.table.listener[s]!;
+    const l = this.#listeners[listener];
+    if (!l) return;
+    const control = l.wildcard ? this.#local.controlOf(listener) : 0;
+    this.#toClients.add(listener, this.#replyBox.slot(i), this.#replyBox.length(i), this.#clientNames.pointer(s), l.nameLength, s, 0, control, control === 0 ? 0 : this.#local.controlLengthOf(listener));
+  }
+
+  #flushReplies(): void {
+    this.#toClients.flush(this.#listenerFds);
+    this.#replyFill = 0;
+  }
+
+  #serverEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
+    return {
+      sent: (session, serverSlot, length) => this.forwarder.sent(serverSlot, session, length),
+      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[serverSlot]!.directorSlot, dropReason(errno)),
+      pendingError: (number) => this.#drainErrors(number),
+    };
+  }
+
+  #clientEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
+    return {
+      sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
+      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[this.forwarder.table.server[session]!]!.directorSlot, dropReason(errno)),
+      pendingError: () => undefined,
+    };
+  }
+
+  #drainErrors(number: number): void {
+    this.#errors.drain(this.#upstreamFds[number]!, {
+      unreachable: (name, detail) => {
+        const portBe = name[0]! >>> 16;
+        const v4 = (name[0]! & 0xffff) === AF_INET;
+        this.forwarder.refused(v4 ? this.forwarder.endpoints.find(portBe, 0, 0, 0, name[1]!) : this.forwarder.endpoints.find(portBe, name[2]!, name[3]!, name[4]!, name[5]!), detail);
+      },
+    });
+  }
+
+  #openUpstream(number: number, spec: Parameters<Sockets['openUpstream']>[0]): boolean {
+    const fd = this.#sockets.openUpstream(spec);
+    if (fd < 0) {
+      this.#worker[WORKER_COUNTER.socketsRefused]!++;
+      return false;
+    }
+    this.#upstreamFds[number] = fd;
+    this.#watch(fd, UPSTREAM_TAG | number, EPOLLIN | EPOLLET);
+    return true;
+  }
+
+  // The listener id that stands for the local address a datagram hit on a wildcard VIP.
+  #child(l: OpenListener, box: Inbox, i: number): number {
+    const known = this.#local.find(l.id, l.ip.family, box, i);
+    if (known >= 0) return known;
+    const id = this.#nextListener++;
+    this.#local.add(id, l.id, l.ip.family, box, i);
+    this.#listeners[id] = l;
+    this.#listenerFds[id] = l.fd;
+    const parent = this.forwarder.listeners[l.id]!;
+    this.forwarder.listeners[id] = { id, directorSlot: parent.directorSlot, vipPort: parent.vipPort };
+    return id;
+  }
+
+  #closeListener(key: string, l: OpenListener): void {
+    this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, l.fd, this.#events.address);
+    this.#sockets.close(l.fd);
+    this.#byKey.delete(key);
+    for (const id of [l.id, ...this.#local.remove(l.id)]) {
+      this.forwarder.endListener(id, this.#now);
+      this.#listeners[id] = undefined;
+    }
+  }
+
+  #writeEndpoint(endpoint: number): number {
+    const { endpoints } = this.forwarder;
+    return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint]!, endpoints.ports[endpoint]!));
+  }
+
+  #watch(fd: number, tag: number, events: number): void {
+    const event = new Memory(16);
+    event.ints[0] = events;
+    event.words[EPOLL_DATA_WORD] = tag;
+    if (this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, event.address) !== 0) throw new Error(`epoll_ctl failed (errno ${this.#libc.errno()})`);
+  }
+
+  #setNow(): void {
+    this.#now = performance.now() + this.#clockOffset;
+    this.forwarder.tick(this.#now);
+  }
+}
+
+/** Returns the drop reason for a send that failed with this errno. */
+export function dropReason(errno: number): number {
+  switch (errno) {
+    case EAGAIN:
+    case ENOBUFS:
+      return DROP_ID.send_full;
+    case EMSGSIZE:
+      return DROP_ID.too_big;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EPERM:
+    case EACCES:
+      return DROP_ID.unreachable;
+    default:
+      return DROP_ID.send_error;
+  }
+}
+

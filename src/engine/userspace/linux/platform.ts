@@ -1,0 +1,47 @@
+/** The Linux fast path as the engine starts it: one worker a core, woken by eventfd. */
+import { isUnspecified } from '../../../net/ip.ts';
+import type { Limits, Platform } from '../engine.ts';
+import { listenersOf } from '../listeners.ts';
+import type { SharedBuffers } from '../shared.ts';
+import { startWorker } from '../workers.ts';
+import { loadLibc, Memory, raiseOpenFiles } from './libc.ts';
+import { Sockets } from './sockets.ts';
+
+const EFD_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+/** Descriptors left for everything that is not an upstream socket. */
+const SPARE_FILES = 2048;
+
+/** Returns the fast path's platform. Throws where it cannot work: not Linux, no koffi, no such libc. */
+export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Limits): Platform {
+  const libc = loadLibc();
+  const limits = { ...wanted, max_upstream_sockets: Math.min(wanted.max_upstream_sockets, Math.max(256, raiseOpenFiles(libc) - SPARE_FILES)) };
+  const sockets = new Sockets(libc);
+  const one = new Memory(8);
+  one.words[0] = 1;
+  const wakeFds = Array.from({ length: workers }, () => libc.eventfd(0, EFD_NONBLOCK_CLOEXEC));
+  return {
+    io: 'linux',
+    notes: [`${workers} worker${workers === 1 ? '' : 's'} over epoll, recvmmsg and sendmmsg`],
+    workers,
+    limits: { ...limits },
+    startWorker: (index, on) => startWorker({
+      setup: {
+        index, shared, io: 'linux', wakeFd: wakeFds[index]!,
+        maxSessions: Math.ceil(limits.max_sessions / workers), maxSockets: Math.floor(limits.max_upstream_sockets / workers),
+      },
+      wake: () => void libc.write(wakeFds[index]!, one.address, 8),
+      onRefused: on.refused,
+      onDeath: on.death,
+    }),
+    // SO_REUSEPORT would let weir share a port with a second weir without a word: bind once without it to find out.
+    probeListeners: (wanted, current) => {
+      const own = listenersOf(current);
+      for (const { ip, port, key } of listenersOf(wanted)) {
+        const overlapsOwn = own.some((o) => o.key === key || (o.port === port && (isUnspecified(o.ip) || isUnspecified(ip))));
+        if (!overlapsOwn) sockets.close(sockets.openListener(ip, port, false));
+      }
+    },
+    close: () => wakeFds.forEach((fd) => sockets.close(fd)),
+  };
+}
+

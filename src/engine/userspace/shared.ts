@@ -1,0 +1,114 @@
+/**
+ * The memory that the main thread and all workers share. Workers own their stripe of the counters and write it without
+ * atomics; what the algorithms need to agree on across workers (active counts, rotation, evidence) is touched by Atomics only.
+ * Slots are handed out by the main thread: a director slot per director, a server slot per server of a director.
+ */
+import { DROP_REASONS } from '../drops.ts';
+
+/** Counters of one server slot in one worker's stripe; Float64, exact to 2^53. */
+export const SERVER_COUNTER = { packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, moved: 5, unanswered: 6, icmpErrors: 7 } as const;
+export const SERVER_STRIDE = 8;
+
+/** Counters of one director slot: traffic, sessions created, then one per drop reason. */
+export const DIRECTOR_COUNTER = { packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, drops: 5 } as const;
+export const DIRECTOR_STRIDE = 5 + 16;
+if (DROP_REASONS.length > DIRECTOR_STRIDE - DIRECTOR_COUNTER.drops) throw new Error('DIRECTOR_STRIDE is too small for DROP_REASONS');
+
+/** Gauges and counters of a worker itself. */
+export const WORKER_COUNTER = {
+  sockets: 0, sessions: 1, tableCapacity: 2, wakeups: 3, batches: 4, orphanReplies: 5, persistenceEvictions: 6, socketsRefused: 7, heartbeat: 8,
+  receiveCalls: 9, sendCalls: 10, segmented: 11,
+} as const;
+export const WORKER_STRIDE = 16;
+
+export interface SharedLimits {
+  readonly workers: number;
+  readonly directors: number;
+  readonly servers: number;
+  /** Entries of the persistence table, a power of two. */
+  readonly persistence: number;
+}
+
+export const DEFAULT_LIMITS = { directors: 2048, servers: 32_768, persistence: 65_536 } as const;
+
+/** The buffers behind it all; pass to a Worker and give to `sharedViews` there. */
+export interface SharedBuffers {
+  readonly limits: SharedLimits;
+  /** Date.now() that shared deciseconds count from. */
+  readonly epochMs: number;
+  readonly counters: SharedArrayBuffer;
+  readonly words: SharedArrayBuffer;
+  readonly persistence: SharedArrayBuffer;
+}
+
+export interface SharedViews {
+  readonly limits: SharedLimits;
+  readonly epochMs: number;
+  /** Per worker: `serverCounters[worker][slot * SERVER_STRIDE + SERVER_COUNTER.x]`, and likewise. */
+  readonly serverCounters: readonly Float64Array[];
+  readonly directorCounters: readonly Float64Array[];
+  readonly workerCounters: readonly Float64Array[];
+  /** Per server slot: what leastconn and its kin look at: sessions, or outstanding requests of request-reply. */
+  readonly active: Int32Array;
+  /** Per server slot: live sessions. */
+  readonly live: Int32Array;
+  /** Per server slot: session records that still name it, lingering ones included; the slot may be reused at 0. */
+  readonly refs: Int32Array;
+  /** Per server slot: decisecond since `epochMs` until which evidence (ICMP) blocks it. */
+  readonly blockedUntil: Int32Array;
+  /** Per director slot. */
+  readonly directorSessions: Int32Array;
+  readonly rotation: Int32Array;
+  readonly persistence: Int32Array;
+}
+
+/** Persistence entries are PERSISTENCE_STRIDE words: owner (director slot + 1, 0 = free), address x4, server slot, expiry in deciseconds, spare. */
+export const PERSISTENCE_STRIDE = 8;
+
+/** Returns freshly zeroed buffers for `limits`. */
+export function createSharedBuffers(limits: SharedLimits, epochMs: number): SharedBuffers {
+  const perWorker = limits.servers * SERVER_STRIDE + limits.directors * DIRECTOR_STRIDE + WORKER_STRIDE;
+  return {
+    limits,
+    epochMs,
+    counters: new SharedArrayBuffer(limits.workers * perWorker * 8),
+    words: new SharedArrayBuffer((limits.servers * 4 + limits.directors * 2) * 4),
+    // One lock word per bucket of four entries stands in front of the table.
+    persistence: new SharedArrayBuffer((limits.persistence / 4 + limits.persistence * PERSISTENCE_STRIDE) * 4),
+  };
+}
+
+/** Returns typed views onto the buffers. */
+export function sharedViews(buffers: SharedBuffers): SharedViews {
+  const { limits } = buffers;
+  const serverCounters: Float64Array[] = [];
+  const directorCounters: Float64Array[] = [];
+  const workerCounters: Float64Array[] = [];
+  let at = 0;
+  const take = (length: number): Float64Array => {
+    const view = new Float64Array(buffers.counters, at, length);
+    at += length * 8;
+    return view;
+  };
+  for (let w = 0; w < limits.workers; w++) {
+    serverCounters.push(take(limits.servers * SERVER_STRIDE));
+    directorCounters.push(take(limits.directors * DIRECTOR_STRIDE));
+    workerCounters.push(take(WORKER_STRIDE));
+  }
+  const word = (index: number, length: number): Int32Array => new Int32Array(buffers.words, index * 4, length);
+  const s = limits.servers;
+  return {
+    limits,
+    epochMs: buffers.epochMs,
+    serverCounters,
+    directorCounters,
+    workerCounters,
+    active: word(0, s),
+    live: word(s, s),
+    refs: word(2 * s, s),
+    blockedUntil: word(3 * s, s),
+    directorSessions: word(4 * s, limits.directors),
+    rotation: word(4 * s + limits.directors, limits.directors),
+    persistence: new Int32Array(buffers.persistence),
+  };
+}

@@ -1,0 +1,245 @@
+/**
+ * The owner of every server's health: puts scheduler, checks and state machine together, takes the data plane's evidence,
+ * and tells of each change. Changes are told from a microtask: never inside a call to this service, never one inside another.
+ */
+import { createAgenda, type SetTimer } from './agenda.ts';
+import type { CheckEnv } from './checks/attempt.ts';
+import { runCheck as runOne } from './checks/check-for.ts';
+import type { CheckResult, Health, HealthService, Target } from './health.ts';
+import { createIcmpSockets, type IcmpSockets } from './icmp-socket.ts';
+import { createNeighbours, type Neighbours } from './neighbours.ts';
+import { createScheduler } from './scheduler.ts';
+import { initialHealth, lapseAtMs, step, type HealthEvent, type ServerHealth, type Thresholds } from './state.ts';
+import { namesOfKey } from './targets.ts';
+
+export interface HealthDeps {
+  /** Monotonic, in ms with fractions: measures. */
+  readonly nowMs?: () => number;
+  /** Date.now() time: shown. */
+  readonly wallMs?: () => number;
+  readonly setTimer?: SetTimer;
+  readonly random?: () => number;
+  readonly neighbours?: Neighbours;
+  readonly icmp?: IcmpSockets;
+  /** Runs one check, in place of the checks of checks/. */
+  readonly runCheck?: (target: Target, env: CheckEnv) => Promise<CheckResult>;
+  readonly maxInFlight?: number;
+  /** Takes one line for the operator: a check that cannot run, a listener that threw. */
+  readonly log?: (text: string) => void;
+}
+
+/** What `counters()` gives beside the contract's: checks that could not run, checks under way, evidence refused because its table was full. */
+export interface HealthCounters {
+  readonly done: number;
+  readonly failed: number;
+  readonly late: number;
+  readonly targets: number;
+  readonly cannot: number;
+  readonly inFlight: number;
+  readonly evidenceDropped: number;
+}
+
+/** The service with all its counters. */
+export interface RunningHealthService extends HealthService {
+  counters(): HealthCounters;
+}
+
+/** Unchecked servers with evidence against them that are remembered at once. Beyond it evidence is dropped and counted: traffic goes on as before. */
+export const MAX_EVIDENCE = 65_536;
+
+const COMPLAIN_EVERY_MS = 60_000;
+const MAX_COMPLAINTS = 1000;
+
+type Change = { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health };
+
+interface Entry {
+  /** null: not checked, remembered for the evidence against it. */
+  target: Target | null;
+  of: ServerHealth;
+}
+
+/** Returns a health service without targets, not started. Every dep has a real default. */
+export function createHealthService(deps: HealthDeps = {}): RunningHealthService {
+  const nowMs = deps.nowMs ?? (() => performance.now());
+  const wallMs = deps.wallMs ?? (() => Date.now());
+  const setTimer = deps.setTimer ?? realTimer;
+  const setIdleTimer = deps.setTimer ?? idleTimer;
+  const random = deps.random ?? Math.random;
+  const log = deps.log ?? (() => undefined);
+  const icmp = deps.icmp ?? createIcmpSockets();
+  const env: CheckEnv = {
+    nowMs,
+    setTimer,
+    random,
+    icmp,
+    neighbours: deps.neighbours ?? createNeighbours({ nowMs, setTimer }),
+    cancels: new Set(),
+  };
+  const runCheck = deps.runCheck ?? runOne;
+
+  const entries = new Map<string, Entry>();
+  const listeners: ((change: Change) => void)[] = [];
+  const lapses = createAgenda<string>({ nowMs, setTimer: setIdleTimer, onDue: (key) => feed(key, { kind: 'lapse', nowMs: nowMs(), atMs: wallMs() }) });
+  const scheduler = createScheduler({
+    nowMs,
+    setTimer: setIdleTimer,
+    random,
+    ...(deps.maxInFlight === undefined ? {} : { maxInFlight: deps.maxInFlight }),
+    run: async (target) => runCheck(target, env),
+    onResult: (target, result, startedMs) => {
+      const after = feed(target.key, { kind: 'result', result, startedMs, nowMs: nowMs(), atMs: wallMs() });
+      return after !== null && !after.decided && after.bad > 0 ? 'soon' : 'usual';
+    },
+  });
+  const complained = new Map<string, number>();
+  let changes: Change[] = [];
+  let targets = 0;
+  let unchecked = 0;
+  let evidenceDropped = 0;
+
+  function feed(key: string, event: HealthEvent): ServerHealth | null {
+    const entry = entries.get(key);
+    if (entry === undefined) return null;
+    const before = entry.of;
+    const after = (entry.of = step(before, event, thresholds(entry)));
+    if (event.kind === 'result' && event.result.finding === 'cannot' && before.cannot === 0) complain(key, event.result.detail);
+    const lapse = lapseAtMs(after);
+    if (lapse !== lapseAtMs(before)) {
+      if (lapse === null) lapses.delete(key);
+      else lapses.set(key, lapse);
+    }
+    if (entry.target === null && after.evidence === null) forget(key);
+    if (after.health.state !== before.health.state) tell({ key, ...namesOf(key, entry), from: before.health, to: after.health });
+    return after;
+  }
+
+  /** Thousands of servers may share one trouble of this host: it is told once a minute, not once a server. */
+  function complain(key: string, detail: string): void {
+    const now = nowMs();
+    if (now - (complained.get(detail) ?? -Infinity) < COMPLAIN_EVERY_MS) return;
+    if (complained.size >= MAX_COMPLAINTS) complained.clear();
+    complained.set(detail, now);
+    log(`check of ${key} cannot run: ${detail}`);
+  }
+
+  function forget(key: string): void {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    if (entry.target === null) unchecked--;
+    entries.delete(key);
+    lapses.delete(key);
+  }
+
+  function tell(change: Change): void {
+    changes.push(change);
+    if (changes.length === 1) queueMicrotask(deliver);
+  }
+
+  function deliver(): void {
+    const now = changes;
+    changes = [];
+    for (const change of now) {
+      for (const listener of listeners) {
+        try {
+          listener(change);
+        } catch (cause) {
+          log(`a listener of health changes threw: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+        }
+      }
+    }
+  }
+
+  function watch(target: Target, batch: number): void {
+    const entry = entries.get(target.key);
+    const at = { nowMs: nowMs(), atMs: wallMs() };
+    if (entry === undefined) {
+      entries.set(target.key, { target, of: initialHealth(at.atMs, true) });
+    } else if (entry.target === null) {
+      // What the data plane saw stands; from here on checks must prove the server.
+      entry.target = target;
+      entry.of = { ...entry.of, decided: entry.of.evidence?.standing === true };
+      unchecked--;
+    } else {
+      const change = changeOf(entry.target, target);
+      entry.target = target;
+      if (change === null) return;
+      feed(target.key, { kind: change, ...at });
+    }
+    scheduler.set(target, batch);
+  }
+
+  return {
+    setTargets(next) {
+      const wanted = new Set<string>();
+      for (const { key } of next) wanted.add(key);
+      for (const [key, entry] of entries) {
+        if (entry.target === null || wanted.has(key)) continue;
+        scheduler.delete(key);
+        forget(key);
+      }
+      const batch = next.reduce((n, target) => n + (entries.has(target.key) ? 0 : 1), 0);
+      for (const target of next) watch(target, batch);
+      targets = wanted.size;
+    },
+    health(key) {
+      return entries.get(key)?.of.health ?? NOT_CHECKED;
+    },
+    evidence(key, detail, atMs) {
+      if (!entries.has(key)) {
+        if (unchecked >= MAX_EVIDENCE) {
+          evidenceDropped++;
+          return;
+        }
+        unchecked++;
+        entries.set(key, { target: null, of: initialHealth(atMs, false) });
+      }
+      feed(key, { kind: 'evidence', detail, nowMs: nowMs(), atMs });
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+    counters: () => ({ ...scheduler.counters(), targets, evidenceDropped }),
+    start: () => scheduler.start(),
+    async stop() {
+      const stopped = scheduler.stop();
+      for (const cancel of env.cancels) cancel();
+      await stopped;
+      icmp.close();
+    },
+  };
+}
+
+const NOT_CHECKED: Health = Object.freeze({ state: 'unknown', reason: 'not checked', sinceMs: 0, last: null });
+
+function thresholds({ target }: Entry): Thresholds {
+  return target === null ? { rise: 1, fall: 1, checked: false } : { rise: Math.max(1, target.rise), fall: Math.max(1, target.fall), checked: true };
+}
+
+function namesOf(key: string, { target }: Entry): { readonly director: string; readonly server: string } {
+  return target ?? namesOfKey(key);
+}
+
+/** What changed between two targets of one key: what is asked, how often, or nothing. */
+function changeOf(a: Target, b: Target): 'check-changed' | 'timing-changed' | null {
+  if (a.ip.text !== b.ip.text || a.port !== b.port || a.source?.text !== b.source?.text || !sameProbe(a.probe, b.probe)) return 'check-changed';
+  return a.intervalMs !== b.intervalMs || a.timeoutMs !== b.timeoutMs || a.rise !== b.rise || a.fall !== b.fall ? 'timing-changed' : null;
+}
+
+function sameProbe(a: Target['probe'], b: Target['probe']): boolean {
+  return a === b || JSON.stringify(a, bytesAsList) === JSON.stringify(b, bytesAsList);
+}
+
+function bytesAsList(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? [...value] : value;
+}
+
+const realTimer: SetTimer = (fn, ms) => {
+  const timer = setTimeout(fn, ms);
+  return () => clearTimeout(timer);
+};
+
+/** Between checks nothing here keeps the process alive. */
+const idleTimer: SetTimer = (fn, ms) => {
+  const timer = setTimeout(fn, ms).unref();
+  return () => clearTimeout(timer);
+};
