@@ -100,7 +100,7 @@ function explainChoice(forwarder: Forwarder, d: RuntimeDirector, portBe: number,
     const name = forwarder.slotServer[persistent]!.name;
     return { ...base, server: name, why: `persistence: the client's address is bound to ${name}` };
   }
-  if (!d.sorryInUse && picked.index >= 0) return { ...base, server: normal[picked.index]!.name, why: `${d.picker.name}: ${picked.why}` };
+  if (!d.sorryInUse && picked.index >= 0) return { ...base, server: normal[picked.index]!.name, why: picked.why };
   if (d.sorrySlot >= 0) return { ...base, server: forwarder.slotServer[d.sorrySlot]!.name, why: 'no other server takes sessions: the sorry server' };
   const last = forwarder.lastResort(d);
   if (last >= 0) return { ...base, server: forwarder.slotServer[last]!.name, why: 'every server refused lately; the first one is tried all the same' };
