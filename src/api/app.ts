@@ -15,7 +15,7 @@ import { ApiFault, ERRORS, answerTo, type ErrorCode } from './errors.ts';
 import { installGuard } from './guard.ts';
 import { nearest } from './nearest.ts';
 import { installOpenApi } from './openapi.ts';
-import { BODY_LIMIT, type Api, type RouteContext } from './route.ts';
+import { BODY_LIMIT, type RouteContext } from './route.ts';
 import { accountsRoutes } from './routes/accounts.ts';
 import { changesRoutes } from './routes/changes.ts';
 import { documentsRoutes } from './routes/documents.ts';
@@ -90,10 +90,10 @@ export function createApp(options: AppOptions): FastifyInstance {
   const guard = async (root: FastifyInstance): Promise<void> => installGuard(root, context, options.allowedHosts);
   void app.register(Object.assign(guard, { [Symbol.for('skip-override')]: true }));
   void app.register(async (scope) => {
-    rootRoutes(scope.withTypeProvider<TypeBoxTypeProvider>() as unknown as Api, context);
+    rootRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), context);
     await scope.register(
       async (inner) => {
-        const v1 = inner.withTypeProvider<TypeBoxTypeProvider>() as unknown as Api;
+        const v1 = inner.withTypeProvider<TypeBoxTypeProvider>();
         statusRoutes(v1, context);
         documentsRoutes(v1, context);
         changesRoutes(v1, context);
@@ -138,7 +138,7 @@ function newServer(log: FastifyBaseLogger, tls: AppOptions['tls']): FastifyInsta
     ? fastify({ ...common, http: sockets })
     : (fastify({ ...common, https: { ...sockets, ...tls, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance);
   app.server.maxConnections = MAX_CONNECTIONS;
-  return app as unknown as FastifyInstance;
+  return app;
 }
 
 function securityHeaders(tls: boolean): Parameters<typeof helmet>[1] {
@@ -171,7 +171,7 @@ interface KnownRoute {
 function notFound(method: string, path: string, known: readonly KnownRoute[]): ApiFault {
   const same = known.filter((route) => matches(route.path, path));
   if (same.length > 0) {
-    const allow = [...new Set(same.flatMap((route) => route.methods))].sort().join(', ');
+    const allow = [...new Set(same.flatMap((route) => route.methods))].toSorted().join(', ');
     return new ApiFault('METHOD_NOT_ALLOWED', `expected ${allow} for this path, found ${printable(method)}`, { allow });
   }
   const near = nearest(path, [...new Set(known.map((route) => route.path))]);

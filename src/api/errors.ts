@@ -96,7 +96,7 @@ function answer(code: ErrorCode, message: string, more: { readonly cure?: string
 
 function fastifyAnswer(error: Partial<FastifyError> & { validation?: readonly Complaint[]; validationContext?: string }): Answer | undefined {
   if (error.validation !== undefined) return answer('BAD_REQUEST', validationMessage(error.validation, error.validationContext ?? 'body'));
-  switch (error.code) {
+  switch (error.code ?? '') {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return answer('TOO_LARGE', 'the body is larger than this call takes');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

@@ -64,7 +64,7 @@ function listenText(address: ListenAddress): string {
 
 function listenError(error: NodeJS.ErrnoException, address: ListenAddress): ListenError {
   const where = listenText(address);
-  switch (error.code) {
+  switch (error.code ?? '') {
     case 'EADDRINUSE':
       return new ListenError(`the API cannot listen on ${where}: another process does`, `stop that one (\`ss -ltnp 'sport = :${address.port}'\` names it) or choose another port with --api HOST:PORT`, error);
     case 'EACCES':

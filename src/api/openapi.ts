@@ -30,6 +30,8 @@ export function installOpenApi(app: FastifyInstance, options: { readonly version
 }
 
 function completeRoute(route: RouteOptions): void {
+  // The HEAD twin shares the schema of its GET, which has been here.
+  if (route.method === 'HEAD') return;
   const access: Access = route.config?.access ?? 'admin';
   const schema = (route.schema ??= {});
   // An absent query schema would let unknown fields pass unseen.

@@ -21,7 +21,7 @@ export interface Operation {
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
-  readonly enum?: readonly unknown[];
+  readonly enum?: readonly (string | null)[];
   readonly anyOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -99,7 +99,7 @@ function typeText(schema: Schema): string {
     const name = schema.$ref.split('/').at(-1) ?? '';
     return `[${name}](#${name.toLowerCase()})`;
   }
-  if (schema.enum !== undefined) return schema.enum.map((word) => (word === null ? 'null' : `\`${String(word)}\``)).join(', ');
+  if (schema.enum !== undefined) return schema.enum.map((word) => (word === null ? 'null' : `\`${word}\``)).join(', ');
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' or ');
   if (schema.items !== undefined) return `list of ${typeText(schema.items)}`;
   if (schema.properties !== undefined) return `object: ${Object.entries(schema.properties).map(([name, field]) => `\`${name}\` ${typeText(field)}`).join(', ')}`;

@@ -236,7 +236,7 @@ export const SCHEMAS = {
 /** Documents as a request gives them: any of the three, no other. */
 export const SomeDocuments = strict(
   Object.fromEntries(DOCUMENT_NAMES.map((name) => [name, Type.Optional(Type.String({ description: `the text of ${name}.conf` }))])) as Record<keyof Documents, Type.TOptional<Type.TString>>,
-  { minProperties: 1, description: 'the documents to replace; those left out stay as they are' },
+  { minProperties: 1, description: 'at least one of' },
 );
 
 type Mutable<T> = T extends readonly (infer E)[] ? Mutable<E>[] : T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;

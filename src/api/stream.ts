@@ -16,7 +16,7 @@ export interface StreamTarget {
 
 export interface StreamHub {
   /** Adds a client: first the events after `sinceSeq` (null: none), then everything live. Throws ApiFault BUSY at the cap; call `release` when the response closes. */
-  reserve(): { start(target: StreamTarget, sinceSeq: number | null, isLive: () => boolean): void; release(): void };
+  reserve(): { readonly start: (target: StreamTarget, sinceSeq: number | null, isLive: () => boolean) => void; readonly release: () => void };
   /** Ends the streams of callers whose sign-in or token is over. */
   recheck(): void;
   readonly counters: { readonly clients: number; readonly opened: number; readonly refused: number; readonly slow: number };
@@ -45,10 +45,10 @@ export function createStreamHub(options: { readonly control: Pick<Control, 'even
     target.write(text);
   };
   const toAll = (text: string): void => {
-    for (const target of [...clients.keys()]) write(target, text);
+    for (const target of clients.keys()) write(target, text);
   };
   const recheck = (): void => {
-    for (const [target, client] of [...clients]) {
+    for (const [target, client] of clients) {
       if (client.isLive()) continue;
       clients.delete(target);
       target.end();
@@ -78,7 +78,7 @@ export function createStreamHub(options: { readonly control: Pick<Control, 'even
       let mine: StreamTarget | undefined;
       let released = false;
       return {
-        start(target, sinceSeq, isLive) {
+        start: (target, sinceSeq, isLive) => {
           counters.opened++;
           if (closed) {
             target.end();
@@ -90,7 +90,7 @@ export function createStreamHub(options: { readonly control: Pick<Control, 'even
           clients.set(target, { isLive });
           if (unsubscribe === undefined) begin();
         },
-        release() {
+        release: () => {
           if (released) return;
           released = true;
           counters.clients--;
@@ -103,7 +103,7 @@ export function createStreamHub(options: { readonly control: Pick<Control, 'even
     counters,
     close() {
       closed = true;
-      for (const target of [...clients.keys()]) target.end();
+      for (const target of clients.keys()) target.end();
       clients.clear();
       rest();
     },

@@ -37,18 +37,30 @@ export interface LocalityOptions {
   readonly fallback: (request: PickRequest) => number;
   readonly replication: boolean;
   readonly previous?: Locality | undefined;
+  /** Memory of localityBytes() for a few destinations that several workers share; without it the picker has its own, for DESTINATIONS. */
+  readonly memory?: SharedArrayBuffer | undefined;
+}
+
+/** Destinations remembered in shared memory: a director has one VIP, so one bucket is plenty. */
+const SHARED_DESTINATIONS = WAYS;
+
+/** Returns how many bytes of zeroed shared memory a localitybased picker over `servers` needs. */
+export function localityBytes(servers: number): number {
+  return layout(SHARED_DESTINATIONS, bitmapWords(servers)).bytes;
 }
 
 /** Returns the picker of localitybased, or with `replication` of localitybased-replication; memory is allocated here once. */
-export function createLocality({ servers, state, fallback, replication, previous }: LocalityOptions): LocalityPicker {
+export function createLocality({ servers, state, fallback, replication, previous, memory }: LocalityOptions): LocalityPicker {
   const count = servers.length;
   const weight = Uint32Array.from(servers, (s) => s.weight);
-  const words = Math.max(1, Math.ceil(count / 32));
-  const slots = Math.max(WAYS, Math.min(DESTINATIONS, 2 ** Math.floor(Math.log2(BITMAP_WORDS / words))));
-  const cache = createCache(slots);
-  const members = new Uint32Array(slots * words);
-  const size = new Uint16Array(slots);
-  const changed = new Float64Array(slots);
+  const words = bitmapWords(count);
+  const slots = memory ? SHARED_DESTINATIONS : Math.max(WAYS, Math.min(DESTINATIONS, 2 ** Math.floor(Math.log2(BITMAP_WORDS / words))));
+  const at = layout(slots, words);
+  const buffer = memory ?? new ArrayBuffer(at.bytes);
+  const cache = createCache(new Int32Array(buffer, at.key, slots), new Float64Array(buffer, at.used, slots));
+  const members = new Uint32Array(buffer, at.members, slots * words);
+  const size = new Uint32Array(buffer, at.size, slots);
+  const changed = new Float64Array(buffer, at.changed, slots);
   const now = (): number => state.nowMs?.() ?? 0;
 
   const usable = (i: number): boolean => weight[i] !== 0 && !state.blocked(i);
@@ -121,6 +133,8 @@ export function createLocality({ servers, state, fallback, replication, previous
       const kept = keys.map((key) => index.get(key)).filter((i) => i !== undefined && weight[i] !== 0) as number[];
       const taken = replication ? kept : kept.slice(0, 1);
       if (taken.length === 0) continue;
+      // In shared memory another worker may have adopted the same already.
+      if (cache.find(dest | 0) >= 0) continue;
       const slot = cache.claim(dest | 0);
       clear(slot);
       for (const i of taken) flip(slot, i, 1);
@@ -139,10 +153,22 @@ interface Cache {
   evicted(): number;
 }
 
-/** A four-way set-associative cache of 32-bit keys: fixed memory, no allocation after creation. `slots` is a power of two. */
-function createCache(slots: number): Cache {
-  const key = new Int32Array(slots);
-  const used = new Float64Array(slots);
+function bitmapWords(servers: number): number {
+  return Math.max(1, Math.ceil(servers / 32));
+}
+
+// Where the arrays lie in the memory, in bytes; the 8-byte ones first.
+function layout(slots: number, words: number): { used: number; changed: number; key: number; size: number; members: number; bytes: number } {
+  const changed = slots * 8;
+  const key = changed + slots * 8;
+  const size = key + slots * 4;
+  const members = size + slots * 4;
+  return { used: 0, changed, key, size, members, bytes: members + slots * words * 4 };
+}
+
+/** A four-way set-associative cache of 32-bit keys in the given arrays (a power of two of slots): no allocation after creation. */
+function createCache(key: Int32Array, used: Float64Array): Cache {
+  const slots = key.length;
   const mask = slots / WAYS - 1;
   let clock = 0;
   let evictions = 0;

@@ -50,6 +50,8 @@ export interface Picker {
 export interface PickerOptions {
   /** A table of hashTable() made elsewhere (e.g. in shared memory), so that workers need not build their own. */
   readonly table?: Uint16Array;
+  /** Memory of localityBytes() that the workers' localitybased pickers share. */
+  readonly memory?: SharedArrayBuffer | undefined;
   /** The picker this one replaces: a localitybased one hands over what it remembers. */
   readonly previous?: Picker;
 }
@@ -70,7 +72,7 @@ export function createPicker(balance: Balance, servers: readonly Candidate[], st
     case 'maglev': return { name: balance, pick: byFlow(hashLookup(pool, options.table)) };
     case 'localitybased':
     case 'localitybased-replication': {
-      const made: LocalityPicker = createLocality({ servers, state, fallback: leastOf(pool, 0), replication: balance === 'localitybased-replication', previous: options.previous?.locality });
+      const made: LocalityPicker = createLocality({ servers, state, fallback: leastOf(pool, 0), replication: balance === 'localitybased-replication', previous: options.previous?.locality, memory: options.memory });
       return { name: balance, pick: made.pick, locality: made.locality };
     }
   }

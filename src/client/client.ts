@@ -108,7 +108,10 @@ export function createClient(options: ClientOptions): Client & SignInCalls {
     servers: () => ask<readonly ServerView[]>('GET', '/servers'),
     override: (director, server, action) => ask<ServerView>('POST', '/override', { body: { director, server, action } }),
     sessions: ({ director, server, client, cursor, limit } = {}) => ask<SessionsView>('GET', '/sessions', { query: { director, server, client, cursor, limit } }),
-    purge: async ({ director, server, client }) => (await ask<{ purged: number }>('POST', '/sessions/purge', { body: { director, server, client }, slow: true })).purged,
+    async purge({ director, server, client }) {
+      const all = director === undefined && server === undefined && client === undefined;
+      return (await ask<{ purged: number }>('POST', '/sessions/purge', { body: all ? { all } : { director, server, client }, slow: true })).purged;
+    },
     explain: ({ client, vip, protocol }) => ask<ExplainView>('GET', '/explain', { query: { client, vip, protocol } }),
     services: () => ask<readonly ServiceView[]>('GET', '/services'),
     service: (name, instance, action) => ask<ServiceView>('POST', '/services/action', { body: { name, instance, action }, slow: true }),

@@ -220,6 +220,7 @@ export interface Client {
   servers(): Promise<readonly ServerView[]>;
   override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset'): Promise<ServerView>;
   sessions(query?: SessionsQuery): Promise<SessionsView>;
+  /** Ends the sessions that match all given fields, every one when none is given; returns how many. */
   purge(query: { readonly director?: string; readonly server?: string; readonly client?: string }): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol?: 'udp' | 'tcp' }): Promise<ExplainView>;
   services(): Promise<readonly ServiceView[]>;

@@ -29,7 +29,7 @@ export function takeExpect(line: Line, report: Reporter): Expectation | undefine
   return data && Object.freeze({ kind: 'bytes', ...data });
 }
 
-/** Takes any word after `keyword`; a quoted one without its quotes and escapes, as latin1 text would be wrong: UTF-8 stays as written. */
+/** Takes any word after `keyword`; a quoted one without its quotes, its escapes replaced. */
 export function takeText(line: Line, report: Reporter, keyword: string, what: string): string | undefined {
   const word = takeValue(line, report, keyword, what);
   if (word === undefined || !word.startsWith('"')) return word;

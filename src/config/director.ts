@@ -1,6 +1,6 @@
 /** The `director` section: header, then balance, mode, check, option, session, on and server lines in any order. */
 import type { Balance, ForwardingMode, OnAction, OnPolicy, Protocol, SessionPolicy } from '../balance/terms.ts';
-import type { Ip } from '../net/ip.ts';
+import { parseIp, type Ip } from '../net/ip.ts';
 import type { PortRange } from '../net/ports.ts';
 import { finishPersistence, finishTiming, readCheckLine, readOptionLine, type CheckDraft } from './check-options.ts';
 import { Seen, type DirectorMarks, type Drafts, type SectionParser } from './draft.ts';
@@ -77,6 +77,9 @@ export class DirectorParser implements SectionParser {
         });
         line.index = line.words.length;
       }
+    }
+    if (!this.#marks.address && parseIp(this.#name)) {
+      report.add('bad-name', this.#at, `expected a director's name before its address, found the address ${quoted(this.#name)} alone`, { hint: `write: director <name> ${this.#name}` });
     }
   }
 

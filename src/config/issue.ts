@@ -23,7 +23,12 @@ export function issueText(issue: Issue): string {
   const near = issue.nearest === undefined ? '' : ` (did you mean '${issue.nearest}'?)`;
   const hint = issue.hint === undefined ? '' : `\n    hint: ${issue.hint}`;
   const { file, line, col } = issue.at;
-  // eslint-disable-next-line no-control-regex -- control characters of hostile text must not reach a terminal
-  const clean = (s: string): string => s.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  // eslint-disable-next-line no-control-regex -- control characters and direction marks of hostile text must not reach a terminal
+  const clean = (s: string): string => s.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
   return clean(`${file}:${line}:${col}: ${issue.severity}: ${issue.message}${near}${hint}`);
+}
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0);
+  return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
 }

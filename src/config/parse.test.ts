@@ -5,7 +5,7 @@ import { decodeText, MAX_BYTES } from './decode.ts';
 import { issueText, type Issue } from './issue.ts';
 import type { Config } from './model.ts';
 import { parseConfig } from './parse.ts';
-import { MAX_ISSUES } from './report.ts';
+import { GIVE_UP_ERRORS, MAX_ISSUES } from './report.ts';
 import { validText, wordSoup } from './text.arbitrary.ts';
 
 const FIXED = { seed: 20240607, numRuns: 300 };
@@ -73,8 +73,9 @@ describe('parseConfig', () => {
   });
 
   it('says every message on lines of its own, whatever the text holds', () => {
-    const { issues } = parse('director "\u2028 x\n\u001b[31m\n');
-    for (const issue of issues) assert.doesNotMatch(issueText(issue), /[\u0000-\u0009\u001b]/);
+    const { issues } = parse('director \u00e9\u2028 x\n\u001b[31m\nservice lvs\n engine "\u202e\u2028x"\n');
+    assert.equal(issues.length, 3);
+    for (const issue of issues) assert.doesNotMatch(issueText(issue), /[\u0000-\u0009\u001b\u2028\u202e]/);
   });
 
   it('never throws on random text and never gives a configuration beside an error', () => {
@@ -123,6 +124,14 @@ describe('parseConfig', () => {
 });
 
 describe('a hostile or huge text', () => {
+  it('that is no configuration at all is given up early, and says so', () => {
+    const { config, issues } = parse('x\n'.repeat(GIVE_UP_ERRORS * 3));
+    assert.equal(config, null);
+    assert.equal(issues.length, MAX_ISSUES + 1);
+    assert.match(issues.at(-1)?.message ?? '', /reading stopped here$/);
+    assert.equal(issues.at(-1)?.at.line, GIVE_UP_ERRORS);
+  });
+
   it('is refused over 64 MB before anything is read', () => {
     const decoded = decodeText(new Uint8Array(MAX_BYTES + 1), 'f');
     assert.ok('issues' in decoded);

@@ -53,7 +53,7 @@ function readDocument(document: SourceDocument, report: Reporter, drafts: Drafts
   const reader = new LineReader(text, file, report);
   let section: SectionParser | null = null;
   let outside = false;
-  for (let line = reader.next(); line; line = reader.next()) {
+  for (let line = reader.next(); line && !report.hopeless; line = reader.next()) {
     if (line.bad) {
       if (line.indent === 0) {
         section?.end();

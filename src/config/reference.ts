@@ -1,7 +1,7 @@
 /** Prints docs/reference/configuration.md and docs/reference/issues.md from the tables the parser itself uses. */
 import { CODES } from './codes.ts';
 import { documentFile, SECTIONS, SERVICE_NAMES, type Keyword } from './grammar.ts';
-import { MAX_ISSUES } from './report.ts';
+import { GIVE_UP_ERRORS, MAX_ISSUES } from './report.ts';
 import { REGEX_INPUT_BYTES } from './regex.ts';
 
 const GENERATED = '<!-- Generated from src/config by src/config/reference.ts. Change it there, then run: WEIR_UPDATE=1 npm test -->';
@@ -13,7 +13,7 @@ export function configurationReference(): string {
 
 /** Returns the text of docs/reference/issues.md. */
 export function issuesReference(): string {
-  const rows = Object.entries(CODES).map(([code, { severity, meaning }]) => `| \`${code}\` | ${severity} | ${meaning} |`);
+  const rows = Object.entries(CODES).map(([name, { severity, meaning }]) => `| \`${name}\` | ${severity} | ${meaning} |`);
   return `${[GENERATED, ISSUES_INTRODUCTION, `| code | severity | meaning |\n|---|---|---|\n${rows.join('\n')}`].map((part) => part.trim()).join('\n\n')}\n`;
 }
 
@@ -167,7 +167,8 @@ ways, no back references, no look-around, one open repetition (two after \`^\`).
 **NAT rules** are tried in order. What is not written is any (\`before\`) or unchanged (\`after\`). Port ranges are written with \`-\`;
 \`:\` is read too. They act on balanced traffic only with \`conntrack\` in \`service lvs\`.
 
-**Limits.** 64 MB a document, 65,536 characters a line, ${MAX_ISSUES} errors and ${MAX_ISSUES} warnings listed at once, 65,507 bytes of payload data.
+**Limits.** 64 MB a document, 65,536 characters a line, ${MAX_ISSUES} errors and ${MAX_ISSUES} warnings listed at once, reading stops
+after ${GIVE_UP_ERRORS} errors, 65,507 bytes of payload data.
 `;
 
 const ISSUES_INTRODUCTION = `

@@ -4,6 +4,8 @@ import type { Issue, Position } from './issue.ts';
 
 /** Most errors and most warnings listed in one answer; beyond it one last issue says how many more there are. */
 export const MAX_ISSUES = 1000;
+/** After this many errors a text is no configuration: reading stops, so that 64 MB of anything are refused at once. */
+export const GIVE_UP_ERRORS = 100_000;
 
 export interface IssueExtras {
   readonly nearest?: string | undefined;
@@ -41,6 +43,11 @@ export class Reporter {
     return this.errors >= MAX_ISSUES;
   }
 
+  /** True when reading further is pointless. */
+  get hopeless(): boolean {
+    return this.errors >= GIVE_UP_ERRORS;
+  }
+
   /** Returns the issues in the order of `files`, then by line and column, and what was left off as one issue at the end. */
   issues(files: readonly string[]): Issue[] {
     const rank = new Map(files.map((file, i) => [file, i]));
@@ -55,7 +62,7 @@ export class Reporter {
         Object.freeze({
           severity: moreErrors > 0 ? 'error' : 'warning',
           code: 'too-many',
-          message: `${parts.join(' and ')} more, not listed`,
+          message: `${parts.join(' and ')} more, not listed${this.hopeless ? '; reading stopped here' : ''}`,
           at: this.#last,
           hint: 'cure the ones above first',
         }),

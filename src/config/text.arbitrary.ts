@@ -34,7 +34,7 @@ function section(header: (n: number) => string, lines: readonly (readonly string
       FILLER,
     )
     .map(([body, layout, before]) => (n) => {
-      const [space = ' ', comment = ''] = layout[11] ?? [];
+      const [space, comment] = layout[11] ?? [' ', ''];
       const head = `${before}${header(n).replaceAll(' ', space)}${comment}\n`;
       return head + body.map((line, i) => `${layout[i]?.[0] ?? ' '}${line.replace(' ', layout[i]?.[0] ?? ' ')}${layout[i]?.[1] ?? ''}\n${layout[i]?.[2] ?? ''}`).join('');
     });

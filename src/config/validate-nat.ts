@@ -28,10 +28,10 @@ function validateRule({ rule, marks }: NatDraft, report: Reporter): void {
     ['after source', pool, marks.afterSource],
     ['after destination', after.destination, marks.afterDestination],
   ];
-  const first = families.find(([, ip]) => ip);
+  const given = families.find(([, ip]) => ip);
   for (const [what, ip, at] of families) {
-    if (!ip || !first?.[1] || ip.family === first[1].family) continue;
-    report.add('nat-mixed-families', at ?? rule.at, `expected one address family in a NAT rule, ${first[0]} is IPv${first[1].family} and ${what} is IPv${ip.family}`, {
+    if (!ip || !given?.[1] || ip.family === given[1].family) continue;
+    report.add('nat-mixed-families', at ?? rule.at, `expected one address family in a NAT rule, ${given[0]} is IPv${given[1].family} and ${what} is IPv${ip.family}`, {
       hint: 'write one rule for each family',
     });
     break;

@@ -14,7 +14,7 @@ import { etagOf } from '../store/documents.ts';
 import type { StateChange, StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
 import { carryOut, desiredFor, planTo, readingOrNull, stored, type Core, type Running } from './core.ts';
-import { unsupportedChecks } from './targets.ts';
+import { unsupportedChecks } from '../health/checks/unsupported.ts';
 
 export interface Stages {
   plan(): Promise<PlanView>;
@@ -195,12 +195,22 @@ async function applyDocuments(
 function waitForConfirm(core: Core, previous: Running, confirmMs: number): number {
   const deadlineMs = core.clock.now() + confirmMs;
   const { revision } = core.running;
-  const cancel = core.clock.after(confirmMs, () => {
-    void core.queue.run(async () => {
-      if (core.pending?.revision === revision) await takeBack(core);
+  let cancel = (): void => undefined;
+  const arm = (ms: number): void => {
+    cancel = core.clock.after(ms, () => {
+      core.queue
+        .run(async () => {
+          if (core.pending?.revision === revision) await takeBack(core);
+        })
+        .catch((error: unknown) => {
+          // An operator who cut off their own access counts on this: it is never given up.
+          core.events.add({ kind: 'apply-failed', who: 'weir', text: `the automatic rollback is tried again: ${textOf(error)}` });
+          arm(1000);
+        });
     });
-  });
-  core.pending = { previous, revision, deadlineMs, cancel };
+  };
+  arm(confirmMs);
+  core.pending = { previous, revision, deadlineMs, cancel: () => cancel() };
   return deadlineMs;
 }
 
@@ -236,7 +246,7 @@ async function planText(core: Core, plan: Plan): Promise<Pick<PlanView, 'steps' 
 }
 
 function unsupportedTexts(core: Core, config: Config, desired: Desired): readonly string[] {
-  return [...core.engine.unsupported(desired).map((u) => u.message), ...unsupportedChecks(config)];
+  return [...core.engine.unsupported(desired).map((u) => u.message), ...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`)];
 }
 
 function refusePending(core: Core): void {

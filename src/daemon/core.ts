@@ -76,9 +76,14 @@ export function overrideKey(director: string, server: string): string {
   return `${director}|${server}`;
 }
 
+/** A parsed server belongs to one director, and its key is asked for with each state, view and pass. */
+const healthKeys = new WeakMap<Server, string>();
+
 /** Returns the key health knows a server by. */
 export function healthKey(director: Director, server: Server): string {
-  return `${director.name}|${configuredServerKey(server)}`;
+  let key = healthKeys.get(server);
+  if (key === undefined) healthKeys.set(server, (key = `${director.name}|${configuredServerKey(server)}`));
+  return key;
 }
 
 /** Returns an operator's override of a server, or null. */
@@ -118,14 +123,22 @@ export async function carryOut(core: Core, plan: Plan): Promise<void> {
   }
 }
 
-/** Returns the engine's counters, or null when it cannot be read. */
+/** Returns the engine's counters, or null and why: status must answer even when the engine does not. */
 export async function readingOrNull(core: Core): Promise<{ readonly reading: Reading | null; readonly error: Error | null }> {
+  let cancel = (): void => undefined;
+  const late = new Promise<never>((_, reject) => {
+    cancel = core.clock.after(READING_TIMEOUT_MS, () => reject(new Error(`no answer within ${READING_TIMEOUT_MS} ms`)));
+  });
   try {
-    return { reading: await core.reading.get(), error: null };
+    return { reading: await Promise.race([core.reading.get(), late]), error: null };
   } catch (error) {
     return { reading: null, error: error instanceof Error ? error : new Error(String(error)) };
+  } finally {
+    cancel();
   }
 }
+
+const READING_TIMEOUT_MS = 2000;
 
 /** Runs something on the store; a StoreError becomes Refusal STORE_FAILED with its cure. */
 export async function stored<T>(work: Promise<T>): Promise<T> {

@@ -15,7 +15,7 @@ import { etagOf } from '../store/documents.ts';
 import type { StateChange, Store } from '../store/store.ts';
 import { completeDocuments, createStages, refuseUnsupported, requireConfig, stateOf } from './apply.ts';
 import { Refusal, type Control } from './control.ts';
-import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, stored, type Core, type Parsed, type Running } from './core.ts';
+import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed, type Running } from './core.ts';
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, makeEngine, type EngineWanted } from './lvs.ts';
 import { findServer, notFound, overridesOf, setOverride } from './overrides.ts';
@@ -24,7 +24,7 @@ import { endpointQuery, sessionFilter, sessionLimit } from './queries.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
 import { createStatus } from './status.ts';
-import { targetsOf } from './targets.ts';
+import { overriddenTargets } from './targets.ts';
 import { createTracker } from './tracker.ts';
 import { directorViews } from './views.ts';
 
@@ -55,6 +55,8 @@ export interface Daemon extends Control {
   start(): Promise<void>;
   /** Ends everything; `leave` (default) leaves traffic flowing where the engine can. Safe to call twice. */
   stop(how?: 'leave' | 'remove'): Promise<void>;
+  /** Notes that the FILE was loaded and saved while weir runs (SIGHUP), so that the next start does not take it for changed. */
+  imported(documents: Documents): Promise<void>;
   /** Adds a part to the Services tab: the API and whatever else the program runs beside the daemon. */
   register(part: Lifecycle, state: 'running' | 'stopped'): void;
 }
@@ -97,7 +99,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     changed() {
       index = indexOf(core.running.config);
       dirty.clear();
-      health.setTargets(targetsOf(core.running.config, core.overrides));
+      health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
@@ -235,8 +237,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   async function views(): ReturnType<Control['directors']> {
-    const now = await reading.get().catch(() => null);
-    return directorViews(core.running.config.directors, now, source);
+    const now = await readingOrNull(core);
+    return directorViews(core.running.config.directors, now.reading, source);
   }
 
   async function engineAsked<T>(work: Promise<T>): Promise<T> {
@@ -283,6 +285,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await events.flush();
       await store.close();
     },
+    imported: (documents) => core.queue.run(async () => void (await stored(store.commit({ imported: etagOf(documents) })))),
     register: (part, state) => services.register(part, state),
     status,
     documents(stage) {
@@ -351,7 +354,7 @@ function healthPart(health: HealthService): Lifecycle {
     instance: null,
     text() {
       const { targets, done, failed } = health.counters();
-      return `${targets} servers checked, ${done} checks done, ${failed} failed; while stopped, states stay as they are`;
+      return `${targets === 1 ? '1 server' : `${targets} servers`} checked, ${done} checks done, ${failed} failed; while stopped, states stay as they are`;
     },
     start: async () => health.start(),
     stop: () => health.stop(),

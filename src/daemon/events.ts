@@ -45,7 +45,7 @@ export function createEventLog(options: { readonly clock: Clock; readonly audit:
   let tail: Promise<void> = Promise.resolve();
 
   function tell(call: (listener: Listener) => void): void {
-    for (const listener of [...listeners]) {
+    for (const listener of listeners) {
       try {
         call(listener);
       } catch {

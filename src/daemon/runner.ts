@@ -36,6 +36,9 @@ export interface RunnerOptions {
   readonly maxMs?: number;
 }
 
+/** No pass waits longer than this for the cost of the one before. */
+const MAX_DISTANCE_MS = 500;
+
 /** Returns a runner that is stopped. */
 export function createRunner(options: RunnerOptions): Runner {
   const { clock, minMs = 20, retryMs = 250, retryMaxMs = 30_000, maxMs = 60_000 } = options;
@@ -44,6 +47,9 @@ export function createRunner(options: RunnerOptions): Runner {
   let wanted = false;
   let timer: { readonly atMs: number; readonly cancel: () => void } | null = null;
   let lastMs = Number.NEGATIVE_INFINITY;
+  let costMs = 0;
+  /** Passes take at most a fifth of the time, however many servers there are and however they flap. */
+  const distanceMs = (): number => Math.max(minMs, Math.min(MAX_DISTANCE_MS, 4 * costMs));
   let state: RunnerState = { failures: 0, lastError: null, retryAtMs: null };
 
   function planAt(atMs: number): void {
@@ -56,7 +62,7 @@ export function createRunner(options: RunnerOptions): Runner {
       timer = null;
       running = once().finally(() => {
         running = null;
-        if (wanted) planAt(state.retryAtMs ?? lastMs + minMs);
+        if (wanted) planAt(state.retryAtMs ?? lastMs + distanceMs());
         else planAt(state.retryAtMs ?? lastMs + maxMs);
       });
     });
@@ -66,12 +72,14 @@ export function createRunner(options: RunnerOptions): Runner {
   async function once(): Promise<void> {
     if (!started) return;
     wanted = false;
+    const beganMs = clock.now();
     try {
       await options.pass();
       settle(null);
     } catch (error) {
       settle(error instanceof Error ? error : new Error(String(error)));
     }
+    costMs = Math.max(0, clock.now() - beganMs);
   }
 
   function settle(error: Error | null): void {
@@ -86,7 +94,7 @@ export function createRunner(options: RunnerOptions): Runner {
     trigger() {
       wanted = true;
       // What is owed after a failure keeps its distance too: a flapping server must not hammer a failing engine.
-      planAt(Math.max(lastMs + minMs, state.retryAtMs ?? clock.now(), clock.now()));
+      planAt(Math.max(lastMs + distanceMs(), state.retryAtMs ?? clock.now(), clock.now()));
     },
     succeeded() {
       settle(null);

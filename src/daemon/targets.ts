@@ -1,41 +1,18 @@
-/** What health shall watch of the running configuration. */
+/** What health shall watch of the running configuration, with what operators said of it. */
 import type { Config } from '../config/model.ts';
 import type { Target } from '../health/health.ts';
-import { healthKey, overrideOf, type Overrides } from './core.ts';
+import { targetsOf } from '../health/targets.ts';
+import { overrideOf, type Overrides } from './core.ts';
 
-/** Returns a target for each server with `check` that is neither sorry nor disabled. Port: the check's, else the server's, else the director's first, else 0. */
-export function targetsOf(config: Config, overrides: Overrides): readonly Target[] {
-  return config.directors.flatMap((director) =>
-    director.servers.flatMap((server): Target[] => {
+/** Returns a target for each server that is checked, not sorry, and not disabled by the configuration or an operator. */
+export function overriddenTargets(config: Config, overrides: Overrides): readonly Target[] {
+  if (overrides.size === 0) return targetsOf(config);
+  const directors = config.directors.map((director) => ({
+    ...director,
+    servers: director.servers.map((server) => {
       const override = overrideOf(overrides, director.name, server.name);
-      const disabled = override === 'disable' || (server.disabled && override !== 'enable');
-      if (!server.checked || server.sorry || disabled) return [];
-      const { check } = director;
-      return [
-        {
-          key: healthKey(director, server),
-          director: director.name,
-          server: server.name,
-          ip: server.ip,
-          port: check.port ?? server.port ?? director.ports?.first ?? 0,
-          probe: director.probe,
-          intervalMs: check.intervalMs,
-          timeoutMs: check.timeoutMs,
-          rise: check.rise,
-          fall: check.fall,
-          source: check.source,
-        },
-      ];
+      return { ...server, disabled: override === 'disable' || (server.disabled && override !== 'enable') };
     }),
-  );
-}
-
-/** The kinds of check that are built; the language knows more. */
-const BUILT: ReadonlySet<string> = new Set(['default', 'arp', 'icmp', 'tcp', 'http', 'udp', 'dns']);
-
-/** Returns what health cannot do of a configuration, in words. */
-export function unsupportedChecks(config: Config): readonly string[] {
-  return config.directors
-    .filter((d) => !BUILT.has(d.probe.kind) && d.servers.some((s) => s.checked && !s.sorry))
-    .map((d) => `weir cannot do ${d.probe.kind} checks yet (director ${d.name})`);
+  }));
+  return targetsOf({ directors });
 }

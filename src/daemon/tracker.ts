@@ -3,7 +3,7 @@ import type { DirectorView } from '../client/types.ts';
 import type { ServerState } from '../balance/terms.ts';
 import type { Director, Server } from '../config/model.ts';
 import type { Health } from '../health/health.ts';
-import { judgeServer } from '../plan/desire.ts';
+import { judgeServer, type Judgement } from '../plan/desire.ts';
 import type { StoredOverride } from '../store/store.ts';
 import { healthKey, overrideKey, type Core } from './core.ts';
 
@@ -24,6 +24,13 @@ export interface Tracker {
   refreshDirector(director: Director): void;
 }
 
+interface Judged {
+  readonly state: ServerState;
+  readonly cause: Judgement['cause'];
+  readonly health: Health;
+  readonly override: StoredOverride | null;
+}
+
 type Known = Map<string, { state: ServerState; sinceMs: number }>;
 
 /** Returns a tracker of `core`'s running configuration. `onDirector` is called for each change of a director's state, not for its first. */
@@ -34,11 +41,11 @@ export function createTracker(
   let servers: Known = new Map();
   let directors = new Map<string, DirectorView['state']>();
 
-  function judge(director: Director, server: Server): { state: ServerState; reason: string } {
+  function judge(director: Director, server: Server): Judged {
     const health = core.health.health(healthKey(director, server));
-    const override = core.overrides.get(overrideKey(director.name, server.name)) ?? null;
+    const override = core.overrides.size === 0 ? null : (core.overrides.get(overrideKey(director.name, server.name)) ?? null);
     const { shown, cause } = judgeServer(server, { health: health.state, override: override?.action ?? null, inhibit: director.check.inhibit });
-    return { state: shown, reason: reasonText(director, server, { state: shown, cause, health, override }) };
+    return { state: shown, cause, health, override };
   }
 
   function note(director: Director, server: Server, into: Known): void {
@@ -49,10 +56,16 @@ export function createTracker(
   }
 
   function directorState(director: Director): DirectorView['state'] {
-    const usable = director.servers.filter((s) => takesNew(judge(director, s).state) && s.weight > 0);
-    if (usable.some((s) => !s.sorry)) return director.servers.some((s) => !s.sorry && judge(director, s).state === 'down') ? 'degraded' : 'up';
-    // A sorry server of weight 0 still serves: it is chosen for being sorry.
-    return director.servers.some((s) => s.sorry && takesNew(judge(director, s).state)) ? 'sorry' : 'down';
+    let [usable, down, sorry] = [false, false, false];
+    for (const server of director.servers) {
+      const { state } = judge(director, server);
+      // A sorry server of weight 0 still serves: it is chosen for being sorry.
+      if (server.sorry) sorry ||= takesNew(state);
+      else if (state === 'down') down = true;
+      else usable ||= takesNew(state) && server.weight > 0;
+    }
+    if (usable) return down ? 'degraded' : 'up';
+    return sorry ? 'sorry' : 'down';
   }
 
   function tell(director: Director, into: Map<string, DirectorView['state']>): void {
@@ -66,7 +79,8 @@ export function createTracker(
     server(director, server) {
       const judged = judge(director, server);
       const known = servers.get(healthKey(director, server));
-      return { ...judged, sinceMs: known?.state === judged.state ? known.sinceMs : core.clock.now() };
+      const sinceMs = known?.state === judged.state ? known.sinceMs : core.clock.now();
+      return { state: judged.state, reason: reasonText(director, server, judged), sinceMs };
     },
     director: directorState,
     refresh() {
@@ -89,12 +103,8 @@ export function takesNew(state: ServerState): boolean {
   return state === 'up' || state === 'unknown';
 }
 
-function reasonText(
-  director: Director,
-  server: Server,
-  facts: { readonly state: ServerState; readonly cause: string; readonly health: Health; readonly override: StoredOverride | null },
-): string {
-  const { state, cause, health, override } = facts;
+function reasonText(director: Director, server: Server, judged: Judged): string {
+  const { state, cause, health, override } = judged;
   const by = override === null ? '' : `${DONE[override.action]} by ${override.who}`;
   if (cause === 'config') return `${state === 'drain' ? 'drain' : 'disabled'} in the configuration`;
   if (cause === 'override' && override?.action !== 'enable') return by;

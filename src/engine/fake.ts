@@ -28,6 +28,8 @@ export interface FakeEngine extends Engine {
   readonly calls: readonly string[];
   readonly faults: FakeFaults;
   readonly closed: 'leave' | 'remove' | null;
+  /** What the data plane does now: observe() for tests, which need not take turns. */
+  readonly current: Desired;
   /** Puts `count` live sessions on a server. Throws when there is no such server. */
   addSessions(director: string, server: string, count: number): void;
   /** Counts traffic as if clients had sent it and the server answered. */
@@ -186,6 +188,9 @@ export function createFakeEngine(options: {
     faults,
     get closed() {
       return closed;
+    },
+    get current() {
+      return current;
     },
     probe: () => exclusive('probe', () => options.probe ?? { ok: true, notes: [] }),
     unsupported: (desired) => options.unsupported?.(desired) ?? [],

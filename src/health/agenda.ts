@@ -26,7 +26,7 @@ const MAX_SLEEP_MS = 60_000;
 const BATCH = 64;
 
 /** Returns an empty agenda that calls `onDue(key, dueMs)` once for each entry, when its time has come; the entry is gone by then. */
-export function createAgenda<K>(options: { nowMs(): number; setTimer: SetTimer; onDue(key: K, dueMs: number): void }): Agenda<K> {
+export function createAgenda<K>(options: { readonly nowMs: () => number; readonly setTimer: SetTimer; readonly onDue: (key: K, dueMs: number) => void }): Agenda<K> {
   const { nowMs, setTimer, onDue } = options;
   const heap: Entry<K>[] = [];
   const entries = new Map<K, Entry<K>>();

@@ -2,9 +2,9 @@
 import type { SetTimer } from './agenda.ts';
 
 export interface FakeClock {
-  nowMs(): number;
+  readonly nowMs: () => number;
   /** 1,000,000 s ahead of nowMs, to tell the two apart. */
-  wallMs(): number;
+  readonly wallMs: () => number;
   readonly setTimer: SetTimer;
   /** Lets `ms` pass, firing what is due on the way and letting promises settle after each. */
   advance(ms: number): Promise<void>;

@@ -184,6 +184,14 @@ test('a listener may call the service, and one that throws harms no other', asyn
   assert.match(logged[0] ?? '', /listener broke/);
 });
 
+test('one trouble of this host is logged once, however many servers it keeps from being checked', async () => {
+  const { clock, health, logged } = set({ answer: () => ({ ok: false, detail: 'no descriptor left', latencyMs: 0, finding: 'cannot' }) });
+  health.setTargets(Array.from({ length: 500 }, (_, i) => target(`t${i}`)));
+  health.start();
+  await clock.advance(20_000);
+  assert.equal(logged.length, 1);
+});
+
 test('a check that throws or cannot run leaves the server in and is logged once', async () => {
   const { clock, health, logged } = set({
     answer: () => {

@@ -4,7 +4,7 @@
  */
 import { createAgenda, type SetTimer } from './agenda.ts';
 import type { CheckEnv } from './checks/attempt.ts';
-import { checkFor } from './checks/check-for.ts';
+import { runCheck as runOne } from './checks/check-for.ts';
 import type { CheckResult, Health, HealthService, Target } from './health.ts';
 import { createIcmpSockets, type IcmpSockets } from './icmp-socket.ts';
 import { createNeighbours, type Neighbours } from './neighbours.ts';
@@ -14,18 +14,18 @@ import { namesOfKey } from './targets.ts';
 
 export interface HealthDeps {
   /** Monotonic, in ms with fractions: measures. */
-  nowMs?(): number;
+  readonly nowMs?: () => number;
   /** Date.now() time: shown. */
-  wallMs?(): number;
+  readonly wallMs?: () => number;
   readonly setTimer?: SetTimer;
-  random?(): number;
+  readonly random?: () => number;
   readonly neighbours?: Neighbours;
   readonly icmp?: IcmpSockets;
   /** Runs one check, in place of the checks of checks/. */
-  runCheck?(target: Target, env: CheckEnv): Promise<CheckResult>;
+  readonly runCheck?: (target: Target, env: CheckEnv) => Promise<CheckResult>;
   readonly maxInFlight?: number;
   /** Takes one line for the operator: a check that cannot run, a listener that threw. */
-  log?(text: string): void;
+  readonly log?: (text: string) => void;
 }
 
 /** What `counters()` gives beside the contract's: checks that could not run, checks under way, evidence refused because its table was full. */
@@ -46,6 +46,9 @@ export interface RunningHealthService extends HealthService {
 
 /** Unchecked servers with evidence against them that are remembered at once. Beyond it evidence is dropped and counted: traffic goes on as before. */
 export const MAX_EVIDENCE = 65_536;
+
+const COMPLAIN_EVERY_MS = 60_000;
+const MAX_COMPLAINTS = 1000;
 
 type Change = { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health };
 
@@ -72,7 +75,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     neighbours: deps.neighbours ?? createNeighbours({ nowMs, setTimer }),
     cancels: new Set(),
   };
-  const runCheck = deps.runCheck ?? ((target: Target) => checkFor(target.probe)(target, env));
+  const runCheck = deps.runCheck ?? runOne;
 
   const entries = new Map<string, Entry>();
   const listeners: ((change: Change) => void)[] = [];
@@ -88,6 +91,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       return after !== null && !after.decided && after.bad > 0 ? 'soon' : 'usual';
     },
   });
+  const complained = new Map<string, number>();
   let changes: Change[] = [];
   let targets = 0;
   let unchecked = 0;
@@ -98,7 +102,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     if (entry === undefined) return null;
     const before = entry.of;
     const after = (entry.of = step(before, event, thresholds(entry)));
-    if (event.kind === 'result' && event.result.finding === 'cannot' && before.cannot === 0) log(`check of ${key} cannot run: ${event.result.detail}`);
+    if (event.kind === 'result' && event.result.finding === 'cannot' && before.cannot === 0) complain(key, event.result.detail);
     const lapse = lapseAtMs(after);
     if (lapse !== lapseAtMs(before)) {
       if (lapse === null) lapses.delete(key);
@@ -107,6 +111,15 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     if (entry.target === null && after.evidence === null) forget(key);
     if (after.health.state !== before.health.state) tell({ key, ...namesOf(key, entry), from: before.health, to: after.health });
     return after;
+  }
+
+  /** Thousands of servers may share one trouble of this host: it is told once a minute, not once a server. */
+  function complain(key: string, detail: string): void {
+    const now = nowMs();
+    if (now - (complained.get(detail) ?? -Infinity) < COMPLAIN_EVERY_MS) return;
+    if (complained.size >= MAX_COMPLAINTS) complained.clear();
+    complained.set(detail, now);
+    log(`check of ${key} cannot run: ${detail}`);
   }
 
   function forget(key: string): void {
@@ -189,7 +202,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     start: () => scheduler.start(),
     async stop() {
       const stopped = scheduler.stop();
-      for (const cancel of [...env.cancels]) cancel();
+      for (const cancel of env.cancels) cancel();
       await stopped;
       icmp.close();
     },

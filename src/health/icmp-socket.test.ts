@@ -27,7 +27,7 @@ function fakeLibc(options: { dgram?: number; raw?: number; send?: number } = {})
     recvfrom(_fd, data, _length, _flags, from) {
       const next = inbox.shift();
       if (next === undefined) return refuse(constants.errno.EAGAIN, 0);
-      const packet = Buffer.concat([Buffer.from([0x45, ...new Array<number>(19).fill(0)]), next[1]]);
+      const packet = Buffer.concat([Buffer.alloc(20, 0x45), next[1]]);
       from.set(next[0].subarray(0, 8));
       data.set(packet);
       return packet.length;

@@ -11,7 +11,7 @@ import { cannot, errorFinding, pass, type Finding } from './checks/attempt.ts';
 
 export interface IcmpSockets {
   /** Sends one echo request; `answer` gets the reply, or why none was sent. Returns what forgets the request. */
-  echo(request: { readonly ip: Ip; readonly source: Ip | null; answer(finding: Finding): void }): () => void;
+  echo(request: { readonly ip: Ip; readonly source: Ip | null; readonly answer: (finding: Finding) => void }): () => void;
   close(): void;
 }
 
@@ -49,7 +49,7 @@ const MAX_SOCKETS = 64;
 interface Pending {
   readonly ip: string;
   readonly token: Buffer;
-  answer(finding: Finding): void;
+  readonly answer: (finding: Finding) => void;
 }
 
 interface Socket {

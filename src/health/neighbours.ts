@@ -42,7 +42,7 @@ const OUTPUT_CAP = 64 << 20;
 type Table = ReadonlyMap<string, Neighbour>;
 
 /** Returns a reader of the neighbour tables. */
-export function createNeighbours(deps: { nowMs(): number; setTimer: SetTimer; sources?: NeighbourSources }): Neighbours {
+export function createNeighbours(deps: { readonly nowMs: () => number; readonly setTimer: SetTimer; sources?: NeighbourSources }): Neighbours {
   const sources = deps.sources ?? systemSources;
   const v4 = shared(deps, GAP4_MS, async () => parseArpTable(await sources.arpTable()));
   const v6 = shared(deps, GAP6_MS, async () => parseNdTable(await sources.ndTable()));
@@ -118,7 +118,7 @@ function reachOf(ip: Ip, own: readonly OwnAddress[]): Reach {
 }
 
 /** Returns a reader whose readings are shared by all who ask between two of them, which are `gapMs` apart at least. */
-function shared(deps: { nowMs(): number; setTimer: SetTimer }, gapMs: number, read: () => Promise<Table>): (sinceMs: number) => Promise<Table> {
+function shared(deps: { readonly nowMs: () => number; readonly setTimer: SetTimer }, gapMs: number, read: () => Promise<Table>): (sinceMs: number) => Promise<Table> {
   let last: { readonly startedMs: number; readonly table: Table } | null = null;
   let lastTryMs = -Infinity;
   let next: Promise<Table> | null = null;

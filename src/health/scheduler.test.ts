@@ -52,7 +52,7 @@ test('each target is checked once an interval, at its own phase, whatever the ot
 });
 
 test('10,000 targets spread evenly over the interval', async () => {
-  const buckets = new Array<number>(100).fill(0);
+  const buckets = Array.from({ length: 100 }, () => 0);
   for (let i = 0; i < 10_000; i++) {
     const b = Math.floor(hash01(`dns|server${i}|10.0.${i >> 8}.${i & 255}|53`) * 100);
     buckets[b] = (buckets[b] ?? 0) + 1;

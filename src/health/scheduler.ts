@@ -16,16 +16,18 @@ export const LATE_MS = 250;
 const JITTER = 0.02;
 const FIRST_WITHIN_MS = 1000;
 const RETRY_MS = 1000;
+/** A target asking for less gets this: an interval of 0 would be a busy loop. */
+const MIN_INTERVAL_MS = 20;
 
 export interface SchedulerOptions {
-  nowMs(): number;
+  readonly nowMs: () => number;
   readonly setTimer: SetTimer;
   /** 0..1. */
-  random(): number;
+  readonly random: () => number;
   /** Runs one check; must not throw, must settle within the target's timeout. */
-  run(target: Target): Promise<CheckResult>;
+  readonly run: (target: Target) => Promise<CheckResult>;
   /** Takes a result; returns 'soon' when the target should be tried again at once instead of at its next turn. */
-  onResult(target: Target, result: CheckResult, startedMs: number): 'soon' | 'usual';
+  readonly onResult: (target: Target, result: CheckResult, startedMs: number) => 'soon' | 'usual';
   readonly maxInFlight?: number;
 }
 
@@ -41,6 +43,8 @@ export interface Scheduler {
 
 interface Watch {
   readonly target: Target;
+  readonly intervalMs: number;
+  /** 0..intervalMs. */
   readonly phaseMs: number;
   dueMs: number;
   state: 'idle' | 'waiting' | 'running' | 'gone';
@@ -79,7 +83,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     inFlight.add(one);
     void one.then(() => {
       inFlight.delete(one);
-      next();
+      refill();
     });
   }
 
@@ -97,7 +101,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     plan(watch, when === 'soon' ? Math.min(usual, nowMs() + RETRY_MS) : usual);
   }
 
-  function next(): void {
+  function refill(): void {
     while (running && waitingFrom < waiting.length && inFlight.size < maxInFlight) {
       const watch = waiting[waitingFrom++];
       if (watch?.state === 'waiting') check(watch);
@@ -115,15 +119,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   /** The next turn of the grid at least half an interval after `startedMs` and not in the past, with its jitter. */
   function turnAfter(watch: Watch, startedMs: number): number {
-    const { intervalMs } = watch.target;
+    const { intervalMs, phaseMs } = watch;
     const earliest = Math.max(startedMs + intervalMs / 2, nowMs());
-    const turn = Math.ceil((earliest - watch.phaseMs) / intervalMs) * intervalMs + watch.phaseMs;
+    const turn = Math.ceil((earliest - phaseMs) / intervalMs) * intervalMs + phaseMs;
     return turn + random() * JITTER * intervalMs;
   }
 
   function first(watch: Watch, batch: number): void {
-    const within = Math.min(watch.target.intervalMs, FIRST_WITHIN_MS + batch);
-    plan(watch, nowMs() + (watch.phaseMs / watch.target.intervalMs) * within);
+    const within = Math.min(watch.intervalMs, FIRST_WITHIN_MS + batch);
+    plan(watch, nowMs() + (watch.phaseMs / watch.intervalMs) * within);
   }
 
   function forget(watch: Watch): void {
@@ -135,7 +139,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     set(target, batch) {
       const old = watches.get(target.key);
       if (old !== undefined) forget(old);
-      const watch: Watch = { target, phaseMs: hash01(target.key) * target.intervalMs, dueMs: 0, state: 'idle' };
+      const intervalMs = Math.max(MIN_INTERVAL_MS, target.intervalMs);
+      const watch: Watch = { target, intervalMs, phaseMs: hash01(target.key) * intervalMs, dueMs: 0, state: 'idle' };
       watches.set(target.key, watch);
       if (running) first(watch, batch);
     },

@@ -30,6 +30,11 @@ test('the port probed is `check port`, else the server\'s, else the first of the
   assert.deepEqual(targetsOf({ directors: [director(servers, 80)] }).map((t) => t.port), [80, 80]);
 });
 
+test('`check` without an option on a TCP director makes a TCP handshake', () => {
+  const kinds = (protocol: 'udp' | 'tcp') => targetsOf({ directors: [{ ...director([server('a')]), protocol }] }).map((t) => t.probe.kind);
+  assert.deepEqual([kinds('udp'), kinds('tcp')], [['default'], ['tcp']]);
+});
+
 test('names are read back from a key', () => {
   assert.deepEqual(namesOfKey(targetKey({ name: 'dns' }, { name: 'a', ip: ip('2001:db8::1'), port: 53 })), { director: 'dns', server: 'a' });
 });

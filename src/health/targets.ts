@@ -1,7 +1,9 @@
 /** From a configuration to the servers to watch. */
-import type { Config } from '../config/model.ts';
+import type { CheckKind, Config } from '../config/model.ts';
 import { directorKey, serverKey } from '../plan/desired.ts';
 import type { Target } from './health.ts';
+
+const TCP: CheckKind = Object.freeze({ kind: 'tcp' });
 
 /** Returns the key of a server in health: `director|name|ip|port`, the director's and the server's keys. */
 export function targetKey(director: { readonly name: string }, server: Parameters<typeof serverKey>[0]): string {
@@ -17,6 +19,7 @@ export function namesOfKey(key: string): { readonly director: string; readonly s
 /**
  * Returns a target for each server that is checked, in configuration order. Sorry servers never are, and disabled ones are not
  * while they are disabled. The port probed is `check port`, else the server's, else the first of the director's (the client's is kept).
+ * `check` without an option on a TCP director is a tcpcheck: a datagram would tell nothing of it.
  */
 export function targetsOf(config: Pick<Config, 'directors'>): readonly Target[] {
   return config.directors.flatMap((director) =>
@@ -28,7 +31,7 @@ export function targetsOf(config: Pick<Config, 'directors'>): readonly Target[] 
         server: server.name,
         ip: server.ip,
         port: director.check.port ?? server.port ?? director.ports?.first ?? 0,
-        probe: director.probe,
+        probe: director.protocol === 'tcp' && director.probe.kind === 'default' ? TCP : director.probe,
         intervalMs: director.check.intervalMs,
         timeoutMs: director.check.timeoutMs,
         rise: director.check.rise,

@@ -15,10 +15,9 @@ export function parsePort(text: string): number | undefined {
 
 /** Returns the range `text` spells (`53` or `50000-51000`), or undefined when a port is bad or the first exceeds the last. */
 export function parsePortRange(text: string): PortRange | undefined {
-  const [a = '', b, rest] = text.split('-');
-  if (rest !== undefined) return undefined;
-  const first = parsePort(a);
-  const last = b === undefined ? first : parsePort(b);
+  const dash = text.indexOf('-');
+  const first = parsePort(dash < 0 ? text : text.slice(0, dash));
+  const last = dash < 0 ? first : parsePort(text.slice(dash + 1));
   if (first === undefined || last === undefined || first > last) return undefined;
   return Object.freeze({ first, last });
 }

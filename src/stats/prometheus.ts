@@ -103,7 +103,7 @@ export function metricsReference(): string {
   return `<!-- Made from src/stats/prometheus.ts and src/engine/drops.ts; WEIR_UPDATE=1 and the tests of src/stats write it again. -->
 # Metrics
 
-\`GET /metrics\` answers in the Prometheus text format 0.0.4. It needs a token with the role viewer (\`weir token create --role viewer\`), unless the daemon was started to serve it openly.
+\`GET /metrics\` answers in the Prometheus text format 0.0.4. It needs a token with the role viewer (\`weir token\` makes one), unless the daemon was started to serve it openly.
 
 \`\`\`yaml
 scrape_configs:
@@ -132,7 +132,7 @@ function addEngine({ reading, build }: MetricsInput, add: Add): void {
   add('weir_build_info', labelText({ version: build.version, node: build.node }), 1);
   add('weir_engine_info', labelText({ epoch: reading.epoch }), 1);
   for (const { name } of DROP_REASONS) add('weir_drops_total', labelText({ reason: name }), reading.drops[name] ?? 0);
-  for (const [gauge, value] of Object.entries(reading.gauges).sort(([a], [b]) => (a < b ? -1 : 1))) add('weir_engine_gauge', labelText({ gauge }), value);
+  for (const [gauge, value] of Object.entries(reading.gauges).toSorted(([a], [b]) => (a < b ? -1 : 1))) add('weir_engine_gauge', labelText({ gauge }), value);
 }
 
 function addDirectorCounters(d: Reading['directors'][number], add: Add): void {

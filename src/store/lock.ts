@@ -25,15 +25,33 @@ export const realProcesses: Processes = Object.freeze({
   },
 });
 
-/** Takes the lock of `dir`. Throws StoreError naming the process that holds it. Returns what gives it back. */
-export async function takeLock(files: Files, dir: string, processes: Processes): Promise<() => Promise<void>> {
+export interface Lock {
+  /**
+   * Throws StoreError when the lock is another's by now. Two containers that share a directory cannot see each other's processes, so
+   * the second takes the lock of the first for stale; asked before each change, this keeps them from mixing their states.
+   */
+  requireHeld(): Promise<void>;
+  /** Gives the lock back, if it is still held. Safe to call twice. */
+  release(): Promise<void>;
+}
+
+/** Takes the lock of `dir`. Throws StoreError naming the process that holds it. */
+export async function takeLock(files: Files, dir: string, processes: Processes): Promise<Lock> {
   const path = `${dir}/lock`;
   const mine = JSON.stringify({ pid: processes.pid, life: processes.lifeOf(processes.pid) });
   const bytes = new TextEncoder().encode(`${mine}\n`);
   for (let attempt = 0; attempt < 5; attempt++) {
     if (await files.createExclusive(path, bytes)) {
-      return async () => {
-        if ((await textOf(files, path)) === mine) await files.remove(path);
+      return {
+        async requireHeld() {
+          const held = await textOf(files, path);
+          if (held === mine) return;
+          const by = held === null ? 'the lock is gone' : `another weir has taken this directory: process ${ownerOf(held)?.pid ?? '?'}`;
+          throw new StoreError(path, by, 'stop one of the two, or give each its own directory with --state DIR');
+        },
+        async release() {
+          if ((await textOf(files, path)) === mine) await files.remove(path);
+        },
       };
     }
     const held = await textOf(files, path);

@@ -15,7 +15,7 @@ import { openAudit, type AuditEntry } from './audit.ts';
 import { pathOf, readDocuments, writeDocuments, etagOf } from './documents.ts';
 import { StoreError, storeError } from './error.ts';
 import { replaceFile, type Files } from './files.ts';
-import { takeLock, type Processes } from './lock.ts';
+import { takeLock, type Lock, type Processes } from './lock.ts';
 import { readRevisions, revisionName, revisionsToPrune, writeRevision, type StoredRevision } from './revisions.ts';
 import { seal, unseal } from './sealed.ts';
 
@@ -116,18 +116,18 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   } catch (error) {
     throw storeError(dir, error);
   }
-  const unlock = await takeLock(files, dir, options.processes).catch((error: unknown) => {
+  const lock = await takeLock(files, dir, options.processes).catch((error: unknown) => {
     throw storeError(`${dir}/lock`, error);
   });
   try {
-    return await openLocked(options, unlock);
+    return await openLocked(options, lock);
   } catch (error) {
-    await unlock().catch(() => undefined);
+    await lock.release().catch(() => undefined);
     throw storeError(dir, error);
   }
 }
 
-async function openLocked(options: StoreOptions, unlock: () => Promise<void>): Promise<Store> {
+async function openLocked(options: StoreOptions, lock: Lock): Promise<Store> {
   const { files, dir, now, maxRevisions = 500, maxBytes = 256 * 1024 * 1024 } = options;
   const warn = options.onWarning ?? ((): void => undefined);
   const documentsDir = `${dir}/documents`;
@@ -165,10 +165,12 @@ async function openLocked(options: StoreOptions, unlock: () => Promise<void>): P
     if (preparing) throw new Error('the store prepares one change at a time');
     preparing = true;
     try {
+      await lock.requireHeld();
       return await prepared(change);
     } catch (error) {
       preparing = false;
-      await tidy();
+      // Without the lock nothing here is ours to tidy.
+      if (!(error instanceof StoreError && error.path === `${dir}/lock`)) await tidy();
       throw storeError(dir, error);
     }
   }
@@ -244,7 +246,7 @@ async function openLocked(options: StoreOptions, unlock: () => Promise<void>): P
       return ready.revision;
     },
     audit: (entry) => audit.append(entry),
-    close: () => unlock(),
+    close: () => lock.release(),
   };
 }
 

@@ -105,13 +105,12 @@ export async function openAuth(options: {
     change((old) => ({ accounts: old, result: undefined })).catch(() => undefined);
   };
 
-  const mint = (old: Accounts, options: { readonly name: string; readonly role: Role; readonly expiresInMs?: number | undefined }) => {
+  const mint = (old: Accounts, wanted: { readonly name: string; readonly role: Role; readonly expiresInMs?: number | undefined }) => {
     const id = randomBytes(8).toString('hex');
     const secret = `weir_${id}_${randomBytes(32).toString('base64url')}`;
-    const expiresAtMs = options.expiresInMs === undefined ? null : now() + options.expiresInMs;
-    const token: StoredToken = { id, name: options.name, role: options.role, sha256: sha256(secret), createdAtMs: now(), expiresAtMs, lastUsedAtMs: null };
-    const kept = old.tokens.filter((t) => t.expiresAtMs === null || t.expiresAtMs > now() - KEEP_EXPIRED_MS);
-    return { token, secret, accounts: { ...old, tokens: [...kept, token] } };
+    const expiresAtMs = wanted.expiresInMs === undefined ? null : now() + wanted.expiresInMs;
+    const token: StoredToken = { id, name: wanted.name, role: wanted.role, sha256: sha256(secret), createdAtMs: now(), expiresAtMs, lastUsedAtMs: null };
+    return { token, secret, accounts: { ...old, tokens: [...old.tokens, token] } };
   };
 
   const byToken = (text: string): StoredToken | undefined => {
@@ -188,7 +187,8 @@ export async function openAuth(options: {
     tokens: () => accounts.tokens.map(tokenView),
 
     createToken: (wanted) =>
-      change((old) => {
+      change((before) => {
+        const old = { ...before, tokens: before.tokens.filter((t) => t.expiresAtMs === null || t.expiresAtMs > now() - KEEP_EXPIRED_MS) };
         if (old.tokens.some((t) => t.name === wanted.name && !expired(t))) {
           throw new Refusal('BAD_REQUEST', `a token named ${wanted.name} exists already`, { cure: 'choose another name, or revoke that one first' });
         }

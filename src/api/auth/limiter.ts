@@ -41,7 +41,9 @@ export function createLimiter(options: { readonly max: number; readonly windowMs
 }
 
 /** Returns the key of a source address: the address itself, or its /64, which is what one IPv6 host may have for itself. */
-export function sourceKey(address: string): string {
+export function sourceKey(address: string | undefined): string {
+  // A socket that has gone has no address any more.
+  if (address === undefined) return 'gone';
   const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : (address.split('%')[0] ?? address);
   if (!plain.includes(':')) return plain;
   const [head = '', tail] = plain.split('::');

@@ -48,7 +48,7 @@ export function createSignIns(now: () => number, max: number = MAX_SIGN_INS): Si
 
   return {
     start(user, address) {
-      for (const key of [...table.keys()]) {
+      for (const key of table.keys()) {
         if (live(key) !== undefined && table.size < max) break;
         table.delete(key);
       }

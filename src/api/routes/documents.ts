@@ -37,7 +37,7 @@ export function documentsRoutes(app: Api, { control }: RouteContext): void {
     config: { access: 'admin' },
     schema: {
       operationId: 'edit', tags: ['configuration'],
-      summary: 'Replaces edited documents; errors in them are reported and kept, Apply is what refuses them',
+      summary: 'Replaces the given documents as edited; errors in them are reported and kept, Apply is what refuses them',
       description: 'With If-Match, refused with 412 unless the edited etag is that one.',
       body: SomeDocuments,
       response: { 200: ref('EditResult') },

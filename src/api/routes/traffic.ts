@@ -1,5 +1,6 @@
 /** Servers, sessions, and where a client would go. */
 import { Type } from 'typebox';
+import { ApiFault } from '../errors.ts';
 import { listOf, ref, strict, words } from '../schemas.ts';
 import { whoOf, type Api, type RouteContext } from '../route.ts';
 
@@ -42,10 +43,16 @@ export function trafficRoutes(app: Api, { control }: RouteContext): void {
   app.post('/sessions/purge', {
     config: { access: 'admin' },
     schema: {
-      operationId: 'purge', tags: ['traffic'], summary: 'Ends the sessions that match all given fields; {} ends every session',
-      body: strict(filter), response: { 200: Type.Object({ purged: Type.Integer() }) },
+      operationId: 'purge', tags: ['traffic'], summary: 'Ends the sessions that match all given fields, or all of them',
+      body: strict({ ...filter, all: Type.Optional(Type.Boolean({ description: 'true, and no other field: every session of every director' })) }),
+      response: { 200: Type.Object({ purged: Type.Integer({ description: 'how many were ended' }) }) },
     },
-  }, async (request) => ({ purged: await control.purge(request.body, whoOf(request)) }));
+  }, async (request) => {
+    const { all, ...wanted } = request.body;
+    // A forgotten body must not end every session there is.
+    if ((all === true) === Object.keys(wanted).length > 0) throw new ApiFault('BAD_REQUEST', 'body: expected director, server or client, or else {"all": true}');
+    return { purged: await control.purge(wanted, whoOf(request)) };
+  });
 
   app.get('/explain', {
     config: { access: 'viewer' },

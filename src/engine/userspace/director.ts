@@ -55,7 +55,7 @@ export function runtimeDirector(slotted: SlottedDirector, shared: SharedViews, c
   const candidates = Int32Array.from(normal, (s) => serverSlots[director.servers.indexOf(s)]!);
   const kind = director.session.kind === 'one-way' ? ONE_WAY : director.session.kind === 'request-reply' ? REQUEST_REPLY : TWO_WAY;
   const balance = effectiveBalance(director.balance, kind);
-  const pickerInput = `${balance}|${normal.map((s) => `${serverKey(s)}=${s.weight}`).join(',')}|${candidates.join(',')}`;
+  const pickerInput = `${balance}|${candidateText(director)}|${candidates.join(',')}`;
   const timeoutMs = director.session.timeoutMs;
   return {
     slot,
@@ -68,7 +68,9 @@ export function runtimeDirector(slotted: SlottedDirector, shared: SharedViews, c
     serverSlots,
     candidates,
     picker: before?.pickerInput === pickerInput ? before.picker
-      : createPicker(balance, normal.map((s) => ({ key: serverKey(s), weight: s.weight })), pickerState(shared, clock, slot, candidates), before && { previous: before.picker }),
+      : createPicker(balance, normal.map((s) => ({ key: serverKey(s), weight: s.weight })), pickerState(shared, clock, slot, candidates), {
+        ...(before && { previous: before.picker }), ...(slotted.locality && { memory: slotted.locality }),
+      }),
     pickerInput,
     destHash: director.vip === null ? 0 : hashIp(ipBytes(director.vip)),
     sorrySlot,
@@ -77,6 +79,11 @@ export function runtimeDirector(slotted: SlottedDirector, shared: SharedViews, c
     masks: { v4: maskWords(96 + (director.persistence?.prefix4 ?? 32)), v6: maskWords(director.persistence?.prefix6 ?? 128) },
     epochEndsAt: before?.epochEndsAt ?? 0,
   };
+}
+
+/** Returns which servers take new sessions and with what weight, as text that changes exactly when that does. */
+export function candidateText(director: DesiredDirector): string {
+  return director.servers.filter((s) => !s.sorry && takesSessions(s)).map((s) => `${serverKey(s)}=${s.weight}`).join(',');
 }
 
 /** Returns what `on` says for sessions of this server in its present state; null while the server is in normal use. */

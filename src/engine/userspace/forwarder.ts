@@ -69,6 +69,7 @@ export class Forwarder {
   readonly #key: SessionKey = { listener: 0, portBe: 0, a0: 0, a1: 0, a2: 0, a3: 0 };
   readonly #request = { source: 0, flow: 0, dest: 0 };
   readonly #masked = new Int32Array(4);
+  #now = 0;
   #sweepAt = 0;
   #sweepCursor = 0;
 
@@ -89,6 +90,7 @@ export class Forwarder {
 
   /** Sets the time for the datagrams that follow; once a batch. `now` is milliseconds since the shared epoch. */
   tick(now: number): void {
+    this.#now = now;
     this.clock.ds = Math.floor(now / 100);
   }
 
@@ -138,8 +140,10 @@ export class Forwarder {
   /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Call `replied` once it is sent. */
   fromServer(upstream: number, endpoint: number): number {
     const s = endpoint < 0 ? -1 : this.table.findReply(upstream, endpoint);
-    if (s < 0) this.orphanReplies++;
-    return s;
+    if (s >= 0 && this.#now < this.table.expiresAt[s]!) return s;
+    if (s >= 0) this.end(s, this.#now);
+    this.orphanReplies++;
+    return -1;
   }
 
   /** Counts a datagram of `length` bytes really sent to the server of `fromClient`'s last answer (or of the given slot and session). */
@@ -168,8 +172,9 @@ export class Forwarder {
     this.#directors[base + D.packetsOut]!++;
     this.#directors[base + D.bytesOut]! += length;
     if (d.kind === REQUEST_REPLY) {
-      if (table.awaitedBefore[s]! > 0) table.awaitedBefore[s]!--;
-      else if (table.awaited[s]! > 0) table.awaited[s]!--;
+      // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
+      if (table.awaited[s]! > 0) table.awaited[s]!--;
+      else if (table.awaitedBefore[s]! > 0) table.awaitedBefore[s]!--;
       else return;
       if (table.state[s] !== SESSION_LIVE) return;
       Atomics.sub(this.shared.active, slot, 1);
@@ -348,7 +353,7 @@ export class Forwarder {
 
   #oneWay(d: RuntimeDirector, l: Listener, slot: number): boolean {
     const endpoint = this.#endpointOf(slot, l.vipPort);
-    const upstream = this.#upstreams.oneWay(d.desired.sourceNat, this.endpoints.ips[endpoint]!.family);
+    const upstream = this.#upstreams.oneWay(d.desired.sourceNat, this.endpoints.ips[endpoint]!.family, endpoint);
     if (upstream < 0) return this.drop(d.slot, DROP_ID.no_port);
     this.session = -1;
     this.serverSlot = slot;

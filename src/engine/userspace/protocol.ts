@@ -19,6 +19,8 @@ export interface SlottedDirector {
   readonly slot: number;
   readonly director: DesiredDirector;
   readonly serverSlots: readonly number[];
+  /** What a localitybased picker remembers, shared by the workers; made anew when the servers that take part change. */
+  readonly locality: SharedArrayBuffer | null;
 }
 
 export type ToWorker =

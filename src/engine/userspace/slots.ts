@@ -2,7 +2,9 @@
  * Gives directors and servers their slots in shared memory. A slot whose owner left is kept for it until no session names it
  * any more, so counters go on when the owner comes back, and no other owner ever meets sessions that are not its own.
  */
-import { serverKey, type Desired } from '../../plan/desired.ts';
+import { localityBytes } from '../../balance/locality.ts';
+import { serverKey, type Desired, type DesiredDirector } from '../../plan/desired.ts';
+import { candidateText } from './director.ts';
 import type { SlottedDirector } from './protocol.ts';
 import { DIRECTOR_STRIDE, SERVER_STRIDE, type SharedViews } from './shared.ts';
 
@@ -43,6 +45,7 @@ export class SlotKeeper {
   readonly #shared: SharedViews;
   readonly #directors: Slots;
   readonly #servers: Slots;
+  readonly #locality: { readonly input: string; readonly memory: SharedArrayBuffer }[] = [];
 
   constructor(shared: SharedViews) {
     this.#shared = shared;
@@ -63,9 +66,20 @@ export class SlotKeeper {
         if (serverSlot === undefined) return { tooMany: `servers (the engine has room for ${limits.servers})` };
         serverSlots.push(serverSlot);
       }
-      slotted.push({ slot, director, serverSlots });
+      slotted.push({ slot, director, serverSlots, locality: this.#localityOf(slot, director) });
     }
     return slotted;
+  }
+
+  // The memory is indexed by candidate, so it lasts as long as the candidates do; the pickers carry over what they knew.
+  #localityOf(slot: number, director: DesiredDirector): SharedArrayBuffer | null {
+    if (director.balance !== 'localitybased' && director.balance !== 'localitybased-replication') return null;
+    const input = `${director.name}|${director.balance}|${candidateText(director)}`;
+    const known = this.#locality[slot];
+    if (known?.input === input) return known.memory;
+    const memory = new SharedArrayBuffer(localityBytes(director.servers.length));
+    this.#locality[slot] = { input, memory };
+    return memory;
   }
 
   /** Frees the slots of owners that are not in `desired` and that no session names; zeroes their counters. Call between applies. */

@@ -17,7 +17,8 @@ interface Pool {
   readonly ports: PortPool;
   /** Worker-wide number of the pool's i-th socket. */
   readonly numbers: number[];
-  oneWay: number;
+  /** Sockets for one-way datagrams, by endpoint where sockets are exclusive. */
+  readonly oneWay: Map<number, number>;
 }
 
 export class UpstreamPools {
@@ -49,15 +50,17 @@ export class UpstreamPools {
     this.#poolOf[number]!.ports.release(this.#exclusive ? 0 : endpoint, this.#indexOf[number]!, now, restMs);
   }
 
-  /** Returns the pool's socket for one-way datagrams, opening it if need be, or -1. */
-  oneWay(nat: SourceNat | null, family: 4 | 6): number {
+  /** Returns the pool's socket for one-way datagrams (with `exclusive`: to this endpoint), opening it if need be, or -1. */
+  oneWay(nat: SourceNat | null, family: 4 | 6, endpoint: number): number {
     const pool = this.#pool(nat, family);
-    if (pool.oneWay >= 0) return pool.oneWay;
-    if (!this.#open(this.sockets, bindSpec(nat, family, 0))) return -1;
+    const key = this.#exclusive ? endpoint : 0;
+    const known = pool.oneWay.get(key);
+    if (known !== undefined) return known;
+    if (this.sockets >= this.#maxSockets || !this.#open(this.sockets, bindSpec(nat, family, 0))) return -1;
     this.#poolOf[this.sockets] = pool;
     this.#indexOf[this.sockets] = -1;
-    pool.oneWay = this.sockets++;
-    return pool.oneWay;
+    pool.oneWay.set(key, this.sockets);
+    return this.sockets++;
   }
 
   /** Times the kernel refused another socket. */
@@ -74,7 +77,7 @@ export class UpstreamPools {
     const numbers: number[] = [];
     const pool: Pool = {
       numbers,
-      oneWay: -1,
+      oneWay: new Map(),
       ports: new PortPool({
         maxSockets: Math.min(this.#maxSockets, natCapacity(nat)),
         open: (index) => {

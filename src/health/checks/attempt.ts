@@ -10,10 +10,10 @@ import type { Neighbours } from '../neighbours.ts';
 /** What checks need of the world. `cancels` holds a function for each try under way; calling it ends the try at once. */
 export interface CheckEnv {
   /** Monotonic, in ms with fractions. */
-  nowMs(): number;
+  readonly nowMs: () => number;
   readonly setTimer: SetTimer;
   /** 0..1; ids that a stranger must not guess come from node:crypto. */
-  random(): number;
+  readonly random: () => number;
   readonly neighbours: Neighbours;
   readonly icmp: IcmpSockets;
   readonly cancels: Set<() => void>;
@@ -28,9 +28,9 @@ export type Finding = Omit<CheckResult, 'latencyMs'>;
 export interface Attempt {
   readonly timeoutMs: number;
   /** What it means that nothing came within the timeout. */
-  onTimeout(): Finding;
+  readonly onTimeout: () => Finding;
   /** Starts; calls `settle` once or more (the first counts); returns what undoes it. A throw is a finding too. */
-  begin(settle: (finding: Finding) => void): () => void;
+  readonly begin: (settle: (finding: Finding) => void) => () => void;
 }
 
 /** Resolves to what the try found, with its latency. All is cleaned up by then. */

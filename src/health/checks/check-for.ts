@@ -1,7 +1,8 @@
 /** From a configured kind of check to the function that runs it. */
+import type { CheckResult, Target } from '../health.ts';
 import type { CheckKind } from '../../config/model.ts';
 import { arpCheck } from './arp.ts';
-import type { Check } from './attempt.ts';
+import { cannot, type Check, type CheckEnv } from './attempt.ts';
 import { defaultCheck } from './default.ts';
 import { dnsCheck } from './dns.ts';
 import { httpCheck } from './http.ts';
@@ -11,6 +12,16 @@ import { udpCheck } from './udp.ts';
 import { unsupportedCheck } from './unsupported.ts';
 
 const made = new WeakMap<CheckKind, Check>();
+
+/** Runs the target's check once. Settles within its timeout; rejects with SyntaxError on a bad regular expression alone. */
+export async function runCheck(target: Target, env: CheckEnv): Promise<CheckResult> {
+  const { source, ip } = target;
+  if (source !== null && source.family !== ip.family) {
+    const detail = `\`check source\` is IPv${source.family}, the server IPv${ip.family}: give servers of each family a director of their own, or leave \`source\` out`;
+    return { ...cannot(detail), latencyMs: 0 };
+  }
+  return checkFor(target.probe)(target, env);
+}
 
 /** Returns the check of `probe`, made once for each probe object (a director's servers share theirs). Throws SyntaxError on a bad regular expression. */
 export function checkFor(probe: CheckKind): Check {
@@ -35,7 +46,19 @@ function make(probe: CheckKind): Check {
       return udpCheck(probe);
     case 'dns':
       return dnsCheck(probe);
-    default:
+    case 'radius':
+    case 'sip':
+    case 'ntp':
+    case 'snmp':
+    case 'tftp':
+    case 'stun':
+    case 'dtls':
+    case 'quic':
+    case 'syslog':
+    case 'a2s':
+    case 'exec':
       return unsupportedCheck(probe.kind);
+    default:
+      return probe satisfies never;
   }
 }

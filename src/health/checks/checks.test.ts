@@ -14,7 +14,7 @@ import type { CheckResult, Target } from '../health.ts';
 import { createIcmpSockets, loadLibc, type IcmpSockets } from '../icmp-socket.ts';
 import { createNeighbours, type Neighbour, type Neighbours, type Reach } from '../neighbours.ts';
 import type { CheckEnv } from './attempt.ts';
-import { checkFor } from './check-for.ts';
+import { checkFor, runCheck } from './check-for.ts';
 import { unsupportedChecks } from './unsupported.ts';
 
 const V4 = ip('127.0.0.1');
@@ -61,7 +61,7 @@ async function run(probe: CheckKind, to: { ip?: Ip; port: number; timeoutMs?: nu
     key: 'd|s|x|1', director: 'd', server: 's', ip: to.ip ?? V4, port: to.port, probe,
     intervalMs: 1000, timeoutMs: to.timeoutMs ?? 2000, rise: 1, fall: 1, source: to.source ?? null,
   };
-  const result = await checkFor(probe)(target, env);
+  const result = await runCheck(target, env);
   assert.equal(env.cancels.size, 0, 'the try is cleaned up');
   assert.equal(typeof result.latencyMs, 'number');
   return result;
@@ -161,6 +161,10 @@ describe('udpcheck', () => {
     assert.equal(result.finding, 'cannot');
     assert.match(result.detail, /source address is not on this host/);
   });
+  test('cannot come from a source address of the other family, and says so', async () => {
+    const result = await run(udp('x', null), { port: 9, source: V6 });
+    assert.deepEqual([result.finding, result.detail], ['cannot', '`check source` is IPv6, the server IPv4: give servers of each family a director of their own, or leave `source` out']);
+  });
   test('works over IPv6', { skip: !hasV6 && 'no IPv6 on loopback' }, async () => {
     const { port } = await udpServer(() => Buffer.from('PONG'), '::1');
     assert.equal((await run(udp('ping', 'PONG'), { ip: V6, port })).ok, true);
@@ -173,7 +177,7 @@ describe('udpcheck', () => {
     const env = environment();
     const probe = udp('ping', 'PONG');
     const pending = run(probe, { port }, env);
-    for (const cancel of [...env.cancels]) cancel();
+    for (const cancel of env.cancels) cancel();
     assert.equal((await pending).finding, 'cannot');
   });
 });
@@ -217,6 +221,7 @@ describe('dnscheck', () => {
     assert.equal((await run(dns('example.test'), { port, timeoutMs: 50 })).detail, 'no answer within 50 ms');
   });
   test('cannot ask for what is no name or type', async () => {
+    for (const type of ['HTTPS', 'SVCB', 'CAA', 'ANY']) assert.equal((await run(dns('a.test', type), { port: await closedUdpPort() })).finding, 'refused', type);
     for (const probe of [dns('a..b'), dns(`${'x'.repeat(64)}.test`), dns('a.test', 'NONSENSE')]) assert.equal((await run(probe, { port: 53 })).finding, 'cannot');
   });
   test('is up against dnsmasq and down when it is gone', { skip: !existsSync('/usr/sbin/dnsmasq') && '/usr/sbin/dnsmasq is missing: install the Debian package dnsmasq-base' }, async () => {

@@ -5,6 +5,8 @@ import { attempt, cannot, fail, msText, pass, silence, type Check } from './atte
 import { datagram } from './datagram.ts';
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];
+/** Types dns-packet does not know by name (RFC 9460). */
+const NEWER_TYPES: Readonly<Record<string, string>> = { SVCB: 'UNKNOWN_64', HTTPS: 'UNKNOWN_65' };
 const HEADER_BYTES = 12;
 
 /** Returns a check that asks for `name` and `type` and accepts `rcodes` (none given: NOERROR). */
@@ -43,7 +45,7 @@ export function dnsCheck(probe: { readonly name: string; readonly type: string; 
 export function dnsQuery(name: string, type: string): Buffer | null {
   const bare = name.replace(/\.$/, '');
   if (bare.length > 253 || (bare !== '' && bare.split('.').some((label) => label === '' || Buffer.byteLength(label) > 63))) return null;
-  const question: Question = { type: type.toUpperCase() as Question['type'], name: bare === '' ? '.' : bare, class: 'IN' };
+  const question: Question = { type: (NEWER_TYPES[type.toUpperCase()] ?? type.toUpperCase()) as Question['type'], name: bare === '' ? '.' : bare, class: 'IN' };
   try {
     const query = Buffer.from(encode({ type: 'query', id: 0, flags: RECURSION_DESIRED, questions: [question] }));
     return query.readUInt16BE(query.length - 4) === 0 ? null : query;

@@ -145,8 +145,12 @@ export class LinuxLoop implements WorkerIo {
     }
     for (const w of wanted) {
       const l = this.#byKey.get(w.key)!;
-      this.forwarder.listeners[l.id] = { id: l.id, directorSlot: w.directorSlot, vipPort: l.port };
-      for (const child of this.#local.childrenOf(l.id)) this.forwarder.listeners[child] = { id: child, directorSlot: w.directorSlot, vipPort: l.port };
+      for (const id of [l.id, ...this.#local.childrenOf(l.id)]) {
+        // A socket that another director took over: its sessions were the old one's.
+        const before = this.forwarder.listeners[id];
+        if (before && before.directorSlot !== w.directorSlot) this.forwarder.endListener(id, this.#now);
+        this.forwarder.listeners[id] = { id, directorSlot: w.directorSlot, vipPort: l.port };
+      }
     }
     for (const l of prepared.opened) this.#watch(l.fd, LISTENER_TAG | l.id, EPOLLIN);
   }

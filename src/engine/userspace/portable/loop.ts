@@ -91,6 +91,8 @@ export class PortableLoop implements WorkerIo {
     }
     for (const w of wanted) {
       const l = this.#byKey.get(w.key)!;
+      const before = this.forwarder.listeners[l.id];
+      if (before && before.directorSlot !== w.directorSlot) this.forwarder.endListener(l.id, now);
       this.forwarder.listeners[l.id] = { id: l.id, directorSlot: w.directorSlot, vipPort: l.port };
     }
   }
@@ -140,12 +142,6 @@ export class PortableLoop implements WorkerIo {
     if (!forwarder.fromClient(l.id, swap16(from.port), a0, a1, a2, a3, payload.length, this.now())) return;
     const { toEndpoint, toUpstream, session, serverSlot } = forwarder;
     const upstream = this.#upstreams[toUpstream]!;
-    if (session < 0) {
-      // One-way: the shared socket stays unconnected, each datagram names its server.
-      const address = forwarder.endpoints.ips[toEndpoint]!.text;
-      upstream.socket.send(payload, forwarder.endpoints.ports[toEndpoint]!, address, (error) => this.#sent(error, serverSlot, -1, payload.length));
-      return;
-    }
     if (upstream.endpoint !== toEndpoint) this.#connect(upstream, toEndpoint);
     if (upstream.connected) upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
     else if (upstream.waiting.length < MAX_WAITING) upstream.waiting.push({ payload, serverSlot, session });

@@ -1,0 +1,67 @@
+/**
+ * The traffic process: pinned to the traffic CPU, holds the BPF programs, and spends each run inside one system call.
+ * Started with the arguments `object clients-namespace client-device servers-namespace server-device place-as-JSON`; then one message, one answer.
+ */
+import { attachNative, deviceIndex, enterNamespace, loadBpf, runLiveFrames, type BpfObject } from '../libbpf.ts';
+import { decodeReceiver, decodeReflected, decodeSender, encodeConfig, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
+
+/** One answer: the counts of the run, or why there are none. */
+export type TrafficAnswer =
+  | { readonly ok: true; readonly sender: ReturnType<typeof decodeSender>; readonly receiver: ReturnType<typeof decodeReceiver>; readonly reflected: number }
+  | { readonly ok: false; readonly message: string };
+
+const FRAME = Buffer.alloc(64);
+/** Frames leave when a batch ends; a batch without a frame lasts 8 µs. */
+const BATCH = 8;
+/** An invocation either sends or waits this long (traffic.bpf.c), which says how many a run needs. */
+const WAIT_NS = 1_000;
+/** Invocations beyond that: those after the end return at once. */
+const SPARE = 1.1;
+/** Late replies: a receive buffer full of datagrams at the lowest rates. */
+const DRAIN_MS = 150;
+
+const [object = '', clients = '', clientDevice = '', servers = '', serverDevice = '', placeText = ''] = process.argv.slice(2);
+
+try {
+  const place = JSON.parse(placeText) as TrafficPlace;
+  const bpf = loadBpf(object, MAPS);
+  enterNamespace(servers);
+  attachNative(serverDevice, bpf.program('reflect'));
+  enterNamespace(clients);
+  attachNative(clientDevice, bpf.program('receive'));
+  const outIndex = deviceIndex(clientDevice);
+  process.on('message', (run: TrafficRun) => {
+    void answer(bpf, run, place, outIndex);
+  });
+  process.on('disconnect', () => process.removeAllListeners('message'));
+  tell({ ready: true });
+} catch (error) {
+  tell({ ready: false, message: error instanceof Error ? error.message : String(error) });
+}
+
+async function answer(bpf: BpfObject, run: TrafficRun, place: TrafficPlace, outIndex: number): Promise<void> {
+  try {
+    bpf.map('sender_map').write(Buffer.alloc(MAPS.sender_map.size));
+    for (const name of ['receiver_map', 'reflector_map'] as const) {
+      const values = bpf.map(name).read();
+      const stride = Math.ceil(MAPS[name].size / 8) * 8;
+      bpf.map(name).write(Buffer.alloc(stride * values.length));
+    }
+    bpf.map('config_map').write(encodeConfig(run, place, outIndex));
+    const waits = (run.seconds * 1e9) / WAIT_NS;
+    runLiveFrames(bpf.program('generate'), { frame: FRAME, repeat: Math.ceil((run.framesPerSecond * run.seconds + waits) * SPARE), batch: BATCH });
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+    tell({
+      ok: true,
+      sender: decodeSender(bpf.map('sender_map').read()[0] ?? FRAME),
+      receiver: decodeReceiver(bpf.map('receiver_map').read()),
+      reflected: decodeReflected(bpf.map('reflector_map').read()),
+    } satisfies TrafficAnswer);
+  } catch (error) {
+    tell({ ok: false, message: error instanceof Error ? error.message : String(error) } satisfies TrafficAnswer);
+  }
+}
+
+function tell(message: TrafficAnswer | { ready: boolean; message?: string }): void {
+  process.send?.(message);
+}

@@ -1,0 +1,119 @@
+/** The structs that bench/bpf/traffic.bpf.c and the bench share, byte by byte. Host byte order: little-endian machines only. */
+import type { Ip } from '../../src/net/ip.ts';
+
+/** What one run of the generator sends, and what the receiver takes as an answer. */
+export interface TrafficRun {
+  readonly run: number;
+  readonly framesPerSecond: number;
+  readonly seconds: number;
+  readonly firstClient: number;
+  /** Frames go round these clients in turn; more than will be sent: each frame comes from a new client. */
+  readonly clients: number;
+  readonly target: { readonly ip: Ip; readonly port: number };
+}
+
+/** What stays the same in one topology. */
+export interface TrafficPlace {
+  readonly clientIp: Ip;
+  readonly clientAddresses: number;
+  readonly serverIp: Ip;
+  readonly servers: number;
+  readonly serverPort: number;
+  /** Lower-case, colons. */
+  readonly clientMac: string;
+  readonly balancerMac: string;
+}
+
+export const BUCKETS = 320;
+
+/** Value sizes of the maps, in bytes. */
+export const MAPS = {
+  config_map: { size: 80, perCpu: false },
+  sender_map: { size: 40, perCpu: false },
+  receiver_map: { size: 40 + 8 * BUCKETS, perCpu: true },
+  reflector_map: { size: 16, perCpu: true },
+} as const;
+
+/** A generator that was kept from running catches up this much, then skips. */
+const CATCH_UP_NS = 500_000n;
+
+/** Returns `struct config`. */
+export function encodeConfig(run: TrafficRun, place: TrafficPlace, outIndex: number): Buffer {
+  const config = Buffer.alloc(MAPS.config_map.size);
+  config.writeBigUInt64LE(BigInt(Math.round(run.seconds * 1e9)), 0);
+  config.writeBigUInt64LE(BigInt(Math.max(1, Math.round(256e9 / run.framesPerSecond))), 8);
+  config.writeBigUInt64LE(CATCH_UP_NS << 8n, 16);
+  config.writeUInt32LE(run.run, 24);
+  config.writeUInt32LE(run.firstClient, 28);
+  config.writeUInt32LE(run.clients, 32);
+  config.writeUInt32LE(ip4(place.clientIp), 36);
+  config.writeUInt32LE(place.clientAddresses, 40);
+  config.writeUInt32LE(ip4(run.target.ip), 44);
+  config.writeUInt32LE(run.target.port, 48);
+  config.writeUInt32LE(ip4(place.serverIp), 52);
+  config.writeUInt32LE(place.servers, 56);
+  config.writeUInt32LE(place.serverPort, 60);
+  config.writeUInt32LE(outIndex, 64);
+  config.set(macBytes(place.clientMac), 68);
+  config.set(macBytes(place.balancerMac), 74);
+  return config;
+}
+
+/** What the generator did. */
+export interface SenderCounts {
+  readonly sent: number;
+  /** Times it fell behind and skipped ahead. */
+  readonly skipped: number;
+  /** From the first frame to the last. */
+  readonly seconds: number;
+}
+
+/** Returns `struct sender`. */
+export function decodeSender(value: Buffer): SenderCounts {
+  const start = value.readBigUInt64LE(0);
+  const last = value.readBigUInt64LE(16);
+  return {
+    sent: Number(value.readBigUInt64LE(24)),
+    skipped: Number(value.readBigUInt64LE(32)),
+    seconds: last > start ? Number(last - start) / 1e9 : 0,
+  };
+}
+
+/** What came back. */
+export interface ReceiverCounts {
+  readonly replies: number;
+  readonly misdelivered: number;
+  readonly late: number;
+  readonly icmp: number;
+  readonly other: number;
+  readonly buckets: readonly number[];
+}
+
+/** Returns the sum of `struct receiver` over the CPUs. */
+export function decodeReceiver(values: readonly Buffer[]): ReceiverCounts {
+  const sum = (offset: number) => values.reduce((total, value) => total + Number(value.readBigUInt64LE(offset)), 0);
+  return {
+    replies: sum(0),
+    misdelivered: sum(8),
+    late: sum(16),
+    icmp: sum(24),
+    other: sum(32),
+    buckets: Array.from({ length: BUCKETS }, (_, i) => sum(40 + 8 * i)),
+  };
+}
+
+/** Returns the frames the servers answered. */
+export function decodeReflected(values: readonly Buffer[]): number {
+  return values.reduce((total, value) => total + Number(value.readBigUInt64LE(0)), 0);
+}
+
+function ip4(ip: Ip): number {
+  if (ip.family !== 4) throw new RangeError(`the generator sends IPv4, got ${ip.text}`);
+  return ip.text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0);
+}
+
+function macBytes(mac: string): number[] {
+  const bytes = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  if (bytes.length !== 6 || bytes.some((byte) => !(byte >= 0 && byte <= 255))) throw new RangeError(`expected a MAC address, got ${mac}`);
+  return bytes;
+}

@@ -1,0 +1,72 @@
+/** The traffic process seen from the bench: start it once for a topology, then ask for runs. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { weighSession } from '../priority.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { TrafficAnswer } from './child.ts';
+import { compileTraffic } from './compile.ts';
+import type { ReceiverCounts, SenderCounts, TrafficRun } from './layout.ts';
+
+/** It has its CPU for itself as far as that can be had; a stall of the generator is a rate not reached. */
+const GENERATOR_NICE = -20;
+
+/** The counts of one run. */
+export interface TrafficCounts {
+  readonly sender: SenderCounts;
+  readonly receiver: ReceiverCounts;
+  readonly reflected: number;
+}
+
+/** Generator, reflector and receiver of one topology. */
+export interface Traffic {
+  /** Sends for `seconds` and returns what came back. Runs may not overlap. Throws when the process died or the kernel refused. */
+  send(run: Omit<TrafficRun, 'run'>): Promise<TrafficCounts>;
+  close(): void;
+}
+
+/** Starts the traffic process and attaches its programs. Throws with the kernel's reason, or CommandError when clang refuses. */
+export async function startTraffic(topology: Topology, signal: AbortSignal): Promise<Traffic> {
+  const object = compileTraffic();
+  const child = spawn(
+    'taskset',
+    ['-c', String(topology.trafficCpu), 'nice', '-n', String(GENERATOR_NICE), process.execPath, join(import.meta.dirname, 'child.js')].concat(
+      [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
+    ),
+    // Its own process group: Ctrl-C is for the bench, which ends it in order.
+    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true },
+  );
+  if (child.pid !== undefined) weighSession(child.pid, GENERATOR_NICE);
+  const close = () => {
+    child.kill('SIGKILL');
+  };
+  const ended = new Promise<never>((_, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, why) => reject(new Error(`the traffic process ended (${why ?? `exit code ${code}`})`)));
+    if (signal.aborted) reject(signal.reason as Error);
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  ended.catch(() => close());
+  const reply = async <T>(): Promise<T> => {
+    const [message] = (await Promise.race([once(child, 'message'), ended])) as [T];
+    return message;
+  };
+  const ready = await reply<{ ready: boolean; message?: string }>();
+  if (!ready.ready) {
+    close();
+    throw new Error(ready.message);
+  }
+  // Attaching made new NAPI instances, and new threads for them.
+  topology.pinPolling();
+  let runs = 0;
+  return {
+    send: async (run) => {
+      const waiting = reply<TrafficAnswer>();
+      child.send({ ...run, run: ++runs } satisfies TrafficRun);
+      const counts = await waiting;
+      if (!counts.ok) throw new Error(counts.message);
+      return counts;
+    },
+    close,
+  };
+}

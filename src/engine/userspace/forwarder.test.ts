@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { OnAction, ServerState, SessionPolicy } from '../../balance/terms.ts';
+import type { DesiredDirector } from '../../plan/desired.ts';
+import { DROP_REASONS, type DropReason } from '../drops.ts';
+import { swap16 } from './endpoints.ts';
+import { ANSWERED_IDLE_MS, Forwarder, LINGER_MS, REST_MS } from './forwarder.ts';
+import type { SlottedDirector } from './protocol.ts';
+import { sumReading } from './reading.ts';
+import { createSharedBuffers, sharedViews } from './shared.ts';
+import { UpstreamPools } from './upstreams.ts';
+
+const ip = (text: string) => ({ family: 4 as const, text });
+
+interface Setting {
+  readonly states?: readonly ServerState[];
+  readonly session?: Partial<SessionPolicy>;
+  readonly on?: Partial<Record<'down' | 'drain' | 'remove', OnAction>>;
+  readonly weights?: readonly number[];
+  readonly persistenceMs?: number;
+  readonly balance?: DesiredDirector['balance'];
+}
+
+function director({ states = ['up', 'up'], session = {}, on = {}, weights = [], persistenceMs, balance = 'leastconn' }: Setting): SlottedDirector {
+  return {
+    slot: 0,
+    locality: null,
+    serverSlots: states.map((_, i) => i),
+    director: {
+      name: 'd', vip: ip('192.0.2.1'), ports: { first: 53, last: 53 }, protocol: 'udp', mode: 'nat', balance, sourceNat: null,
+      persistence: persistenceMs === undefined ? null : { timeoutMs: persistenceMs, prefix4: 32, prefix6: 128 },
+      session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, ...session },
+      on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' }, ...on },
+      servers: states.map((state, i) => ({ name: `s${i}`, ip: ip(`10.0.0.${i + 1}`), port: 53, weight: weights[i] ?? 1, state, sorry: false })),
+    },
+  };
+}
+
+function world(setting: Setting = {}, maxSockets = 1000) {
+  const shared = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 8, persistence: 64 }, 0));
+  const refused: number[] = [];
+  const f = new Forwarder({
+    shared, worker: 0, maxSessions: 1000, onRefused: (slot) => refused.push(slot),
+    upstreams: new UpstreamPools({ maxSockets, open: () => true }),
+  });
+  f.listeners[0] = { id: 0, directorSlot: 0, vipPort: 53 };
+  let slotted = director(setting);
+  f.apply([slotted], 0);
+  const send = (port: number, now: number): number => {
+    f.tick(now);
+    if (!f.fromClient(0, swap16(port), 0, 0, 0, 0x0100007f, 10, now)) return -1;
+    f.sent(f.serverSlot, f.session, 10);
+    return f.serverSlot;
+  };
+  const reply = (now: number): void => f.replied(f.session, 20, now);
+  const apply = (next: Setting, now: number): void => f.apply([(slotted = director(next))], now);
+  const reading = () => sumReading(shared, [slotted], '', 0, {}).directors[0]!;
+  const drops = (): Partial<Record<DropReason, number>> => Object.fromEntries(Object.entries(reading().drops).filter(([, n]) => n > 0));
+  return { f, shared, refused, send, reply, apply, reading, drops };
+}
+
+describe('two-way sessions', () => {
+  it('stay with their server until idle: 30 s before a reply, 120 s after one', () => {
+    const w = world();
+    const first = w.send(1000, 0);
+    assert.equal(w.send(1000, 29_999), first);
+    assert.equal(w.reading().sessionsCreated, 1);
+    w.reply(29_999);
+    w.send(1000, 29_999 + 119_999);
+    assert.equal(w.reading().sessionsCreated, 1);
+    w.send(1000, 29_999 + 119_999 + 120_000);
+    assert.equal(w.reading().sessionsCreated, 2);
+  });
+
+  it('are counted for leastconn, and their end is counted back', () => {
+    const w = world();
+    for (let port = 1; port <= 10; port++) w.send(port, 0);
+    assert.deepEqual(w.reading().servers.map((s) => s.sessions), [5, 5]);
+    w.f.sweep(30_000);
+    assert.deepEqual(w.reading().servers.map((s) => s.sessions), [0, 0]);
+    assert.deepEqual([...w.shared.active], [0, 0, 0, 0, 0, 0, 0, 0]);
+    assert.equal(w.reading().sessions, 0);
+    assert.equal(w.reading().servers[0]!.unanswered + w.reading().servers[1]!.unanswered, 10);
+  });
+
+  it('are refused above `max`, with the drop counted, and taken again when one ends', () => {
+    const w = world({ session: { max: 1 } });
+    assert.notEqual(w.send(1, 0), -1);
+    assert.equal(w.send(2, 0), -1);
+    assert.deepEqual(w.drops(), { session_max: 1 });
+    w.f.sweep(30_000);
+    assert.notEqual(w.send(2, 30_000), -1);
+  });
+
+  it('are dropped for want of a port when every socket is taken or resting', () => {
+    const w = world({ states: ['up'] }, 1);
+    w.send(1, 0);
+    assert.equal(w.send(2, 0), -1);
+    assert.deepEqual(w.drops(), { no_port: 1 });
+    assert.equal(w.reading().sessions, 1);
+    w.f.sweep(30_000);
+    assert.equal(w.send(2, 30_000 + REST_MS - 1), -1);
+    assert.equal(w.send(2, 30_000 + REST_MS), 0);
+  });
+});
+
+describe('when a server leaves', () => {
+  const states: readonly ServerState[] = ['up', 'up'];
+
+  for (const [event, state] of [['down', 'down'], ['drain', 'drain'], ['remove', 'disabled']] as const) {
+    it(`on ${event} move: the next datagram goes elsewhere, late replies still arrive`, () => {
+      const w = world({ states, on: { [event]: { kind: 'move' } } });
+      const slot = w.send(1, 0);
+      const { toUpstream, toEndpoint, session } = w.f;
+      w.apply({ states: states.map((s, i) => (i === slot ? state : s)), on: { [event]: { kind: 'move' } } }, 10);
+      assert.equal(w.f.fromServer(toUpstream, toEndpoint), session);
+      assert.equal(w.send(1, 20), 1 - slot);
+      assert.equal(w.reading().servers[slot]!.sessionsMoved, 1);
+      assert.equal(w.reading().servers[slot]!.sessions, 0);
+      w.f.sweep(10 + LINGER_MS);
+      assert.equal(w.f.fromServer(toUpstream, toEndpoint), -1);
+    });
+
+    it(`on ${event} keep 1 s: the session stays that long and not longer, however busy`, () => {
+      const on = { [event]: { kind: 'keep' as const, forMs: 1000 } };
+      const w = world({ states, on });
+      const slot = w.send(1, 0);
+      const left = { states: states.map((s, i) => (i === slot ? state : s)), on };
+      w.apply(left, 100);
+      w.apply(left, 600);
+      assert.equal(w.send(1, 1099), slot);
+      assert.equal(w.send(1, 1100), 1 - slot);
+    });
+
+    it(`on ${event} drop: its datagrams are dropped and counted until the client would have been idle`, () => {
+      const on = { [event]: { kind: 'drop' as const } };
+      const w = world({ states, on });
+      const slot = w.send(1, 0);
+      w.apply({ states: states.map((s, i) => (i === slot ? state : s)), on }, 100);
+      assert.equal(w.send(1, 200), -1);
+      assert.deepEqual(w.drops(), { on_policy: 1 });
+      assert.equal(w.send(2, 200), 1 - slot);
+      assert.equal(w.send(1, 30_000), 1 - slot);
+    });
+  }
+
+  it('a drained server keeps its sessions and gets no new ones by default', () => {
+    const w = world();
+    const slot = w.send(1, 0);
+    w.apply({ states: states.map((s, i) => (i === slot ? 'drain' : s)) }, 10);
+    assert.equal(w.send(1, 20), slot);
+    for (let port = 2; port < 8; port++) assert.equal(w.send(port, 20), 1 - slot);
+  });
+
+  it('nobody is left: datagrams are dropped with no_server, and the next server takes over', () => {
+    const w = world();
+    w.send(1, 0);
+    w.apply({ states: ['down', 'down'] }, 10);
+    assert.equal(w.send(1, 20), -1);
+    assert.deepEqual(w.drops(), { no_server: 1 });
+    w.apply({ states: ['down', 'up'] }, 30);
+    assert.equal(w.send(1, 40), 1);
+  });
+
+  it('ICMP evidence moves the session at once, in every worker, and is told once a second', () => {
+    const w = world();
+    const slot = w.send(1, 0);
+    w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
+    w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
+    assert.deepEqual(w.refused, [slot]);
+    assert.equal(w.reading().servers[slot]!.icmpErrors, 2);
+    assert.equal(w.send(1, 10), 1 - slot);
+    assert.equal(w.send(2, 10), 1 - slot);
+    assert.equal(w.send(3, 10_100), slot, 'evidence lapses when nobody confirms it');
+  });
+
+  it('a single server that refused is still tried: nothing but evidence speaks against it', () => {
+    const w = world({ states: ['up'] });
+    w.send(1, 0);
+    w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
+    assert.equal(w.send(1, 10), 0);
+  });
+});
+
+describe('request-reply sessions', () => {
+  const session = { kind: 'request-reply' as const };
+
+  it('schedule each request by itself, so that leastconn means least outstanding', () => {
+    const w = world({ session });
+    const first = w.send(1, 0);
+    const toFirst = w.f.session;
+    assert.equal(w.send(1, 1), 1 - first);
+    assert.deepEqual([...w.shared.active.subarray(0, 2)], [1, 1]);
+    w.f.replied(toFirst, 5, 2);
+    assert.equal(w.send(1, 3), first);
+  });
+
+  it('end soon after their last answer, and a lost answer is given up after the request time', () => {
+    const w = world({ states: ['up'], session });
+    w.send(1, 0);
+    w.reply(10);
+    w.f.sweep(10 + ANSWERED_IDLE_MS);
+    assert.equal(w.reading().sessions, 0);
+    assert.equal(w.reading().servers[0]!.unanswered, 0);
+    for (let now = 20_000; now <= 100_000; now += 1000) {
+      w.send(1, now);
+      if (now > 20_000) w.reply(now);
+      w.f.sweep(now);
+    }
+    assert.ok(w.shared.active[0]! <= 1, `one lost answer must not count for ever, ${w.shared.active[0]} outstanding`);
+    assert.equal(w.reading().servers[0]!.unanswered, 1);
+  });
+});
+
+describe('one-way directors', () => {
+  it('schedule each datagram by itself and keep no session', () => {
+    const w = world({ session: { kind: 'one-way' } });
+    const slots = [0, 1, 2, 3].map((now) => w.send(1, now));
+    assert.deepEqual(slots.toSorted(), [0, 0, 1, 1]);
+    assert.equal(w.reading().sessionsCreated, 0);
+    assert.equal(w.f.fromServer(w.f.toUpstream, w.f.toEndpoint), -1);
+    w.apply({ states: ['down', 'up'], session: { kind: 'one-way' } }, 10);
+    for (let now = 11; now < 15; now++) assert.equal(w.send(1, now), 1);
+  });
+});
+
+describe('persistence', () => {
+  it('sends every port of an address to one server while the time runs, and elsewhere when it left', () => {
+    const w = world({ persistenceMs: 60_000 });
+    const slot = w.send(1, 0);
+    for (let port = 2; port < 10; port++) assert.equal(w.send(port, 10), slot);
+    w.apply({ persistenceMs: 60_000, states: [0, 1].map((i) => (i === slot ? 'down' : 'up')) }, 20);
+    assert.equal(w.send(1, 30), 1 - slot);
+    assert.equal(w.send(11, 40), 1 - slot);
+  });
+});
+
+describe('counters', () => {
+  it('hold in = sum of servers + drops, for every reason there is', () => {
+    const w = world({ session: { max: 2 } });
+    for (let port = 1; port <= 5; port++) w.send(port, 0);
+    const r = w.reading();
+    const dropped = DROP_REASONS.reduce((sum, reason) => sum + (r.drops[reason.name] ?? 0), 0);
+    assert.equal(r.packetsIn, 5);
+    assert.equal(r.servers.reduce((sum, s) => sum + s.packetsIn, 0) + dropped, 5);
+  });
+});
