@@ -82,7 +82,6 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
-  let engineNumber = 0;
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -120,15 +119,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
-    const number = ++engineNumber;
+    let mine: Engine | null = null;
     const made = await options.createEngine({
       wanted: engineWanted,
-      // An engine that was replaced has no say any more.
+      // An engine that was replaced, or never came into use, has no say.
       onEvent: (event) => {
-        if (number === engineNumber && life !== 'stopped') engineEvent(event);
+        if (mine !== null && core.engine === mine && life !== 'stopped') engineEvent(event);
       },
     });
-    return { engine: serialEngine(made.engine), why: made.why };
+    mine = serialEngine(made.engine);
+    return { engine: mine, why: made.why };
   }
 
   function engineEvent(event: EngineEvent): void {
