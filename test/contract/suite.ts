@@ -22,7 +22,7 @@ import type { World } from './world.ts';
 export interface ContractOptions {
   readonly name: string;
   /** Makes a fresh engine that balances nothing yet. */
-  create(onEvent: (event: EngineEvent) => void): Promise<Engine>;
+  readonly create: (onEvent: (event: EngineEvent) => void) => Promise<Engine>;
   readonly world: World;
   /** `test` is the exact name of a case; a name that no case has fails the suite. */
   readonly skip: readonly { readonly test: string; readonly reason: string }[];
