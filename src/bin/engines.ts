@@ -3,7 +3,7 @@ import { documentFile } from '../config/grammar.ts';
 import { parseConfig } from '../config/parse.ts';
 import { DOCUMENT_NAMES, type Documents } from '../client/types.ts';
 import type { Parsed } from '../daemon/core.ts';
-import { unsupportedChecks } from '../daemon/targets.ts';
+import { unsupportedChecks } from '../health/checks/unsupported.ts';
 import { CliError } from '../cli/failure.ts';
 import type { EngineCandidate } from '../engine/select.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
@@ -30,7 +30,7 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
   const made = await candidate.create(() => {});
   try {
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
-    return [...unsupportedChecks(config), ...made.unsupported(desired).map(({ message }) => message)];
+    return [...unsupportedChecks(config.directors).map(({ director, text }) => `${text} (director ${director})`), ...made.unsupported(desired).map(({ message }) => message)];
   } finally {
     await made.close('remove');
   }

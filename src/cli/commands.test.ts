@@ -155,9 +155,7 @@ describe('what is printed', () => {
     };
     for (const line of ['servers', 'servers --json', 'events', 'events --json', 'explain a b', 'metrics', 'show', 'apply', 'apply --json']) {
       const { out, err } = await runFake(line.split(' '), { client, tty: true });
-      // eslint-disable-next-line no-control-regex -- control characters are what this is about
       const ours = `${out}${err}`.replace(/\u001b\[(\d+|0)m/g, '');
-      // eslint-disable-next-line no-control-regex -- as above
       assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(ours), JSON.stringify(ours));
       assert.match(ours, /evil/);
     }

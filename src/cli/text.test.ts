@@ -12,16 +12,13 @@ test('a table lines its columns up, numbers to the right, and ends lines without
 
 test('colours do not move columns', () => {
   const rows = [[{ text: 'up', colour: 'green' as const }, 'b'], ['down', 'c']];
-  // eslint-disable-next-line no-control-regex -- the colours are what is taken out
   assert.equal(table(['S', 'T'], rows, { colour: true, nowMs: 0 }).replace(/\u001b\[\d+m/g, ''), table(['S', 'T'], rows, PLAIN));
 });
 
 test('no text of any kind reaches the terminal with a control character in it', () => {
   const anything = fc.string({ unit: 'binary', maxLength: 40 });
   fc.assert(fc.property(anything, (text) => {
-    // eslint-disable-next-line no-control-regex -- control characters are what this is about
     assert.ok(!/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(clean(text)));
-    // eslint-disable-next-line no-control-regex -- as above
     assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(json(text)));
     assert.equal(JSON.parse(json(text)), text);
   }), { seed: 11 });
