@@ -234,9 +234,11 @@ function reloadOnHangup(o: { readonly daemon: Daemon; readonly files: readonly s
       io.err('SIGHUP: there is no FILE to load again; weir apply changes what runs\n');
       return;
     }
-    const { etag } = await daemon.edit(await readConfiguration(files, io), { who: 'SIGHUP' });
+    const documents = await readConfiguration(files, io);
+    const { etag } = await daemon.edit(documents, { who: 'SIGHUP' });
     const { revision } = await daemon.apply({ who: 'SIGHUP', ifMatch: etag });
     await daemon.save('SIGHUP');
+    await daemon.imported(documents);
     io.err(`SIGHUP: FILE runs as revision ${revision}, saved\n`);
   };
   const onHangup = (): void => {

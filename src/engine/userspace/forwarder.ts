@@ -103,8 +103,8 @@ export class Forwarder {
     const d = l === undefined ? undefined : this.directors[l.directorSlot];
     if (l === undefined || d === undefined) return false;
     const base = d.slot * DIRECTOR_STRIDE;
-    this.#directors[base + D.packetsIn]!++;
-    this.#directors[base + D.bytesIn]! += length;
+    this.#directors[base + D.packetsIn]++;
+    this.#directors[base + D.bytesIn] += length;
     this.created = false;
     if (d.kind === TWO_WAY) {
       let s = this.table.findClient(listener, portBe, a0, a1, a2, a3, -1);
@@ -116,14 +116,14 @@ export class Forwarder {
         s = this.#create(d, l, slot, portBe, a0, a1, a2, a3, now);
         if (s < 0) return false;
       }
-      this.table.expiresAt[s] = now + (this.table.packetsOut[s]! > 0 ? d.repliedMs : d.unrepliedMs);
+      this.table.expiresAt[s] = now + (this.table.packetsOut[s] > 0 ? d.repliedMs : d.unrepliedMs);
       return this.#forward(s, now);
     }
     const slot = this.#choose(d, portBe, a0, a1, a2, a3);
     if (slot < 0) return this.drop(d.slot, DROP_ID.no_server);
     if (d.kind === ONE_WAY) return this.#oneWay(d, l, slot);
     let s = this.table.findClient(listener, portBe, a0, a1, a2, a3, slot);
-    if (s >= 0 && now >= this.table.expiresAt[s]!) {
+    if (s >= 0 && now >= this.table.expiresAt[s]) {
       this.end(s, now);
       s = -1;
     }
@@ -131,7 +131,7 @@ export class Forwarder {
       s = this.#create(d, l, slot, portBe, a0, a1, a2, a3, now);
       if (s < 0) return false;
     }
-    this.table.awaited[s]! += d.replies;
+    this.table.awaited[s] += d.replies;
     Atomics.add(this.shared.active, slot, d.replies);
     this.table.expiresAt[s] = now + d.unrepliedMs;
     return this.#forward(s, now);
@@ -140,7 +140,7 @@ export class Forwarder {
   /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Call `replied` once it is sent. */
   fromServer(upstream: number, endpoint: number): number {
     const s = endpoint < 0 ? -1 : this.table.findReply(upstream, endpoint);
-    if (s >= 0 && this.#now < this.table.expiresAt[s]!) return s;
+    if (s >= 0 && this.#now < this.table.expiresAt[s]) return s;
     if (s >= 0) this.end(s, this.#now);
     this.orphanReplies++;
     return -1;
@@ -149,32 +149,32 @@ export class Forwarder {
   /** Counts a datagram of `length` bytes really sent to the server of `fromClient`'s last answer (or of the given slot and session). */
   sent(serverSlot: number, session: number, length: number): void {
     const at = serverSlot * SERVER_STRIDE;
-    this.#servers[at + C.packetsIn]!++;
-    this.#servers[at + C.bytesIn]! += length;
+    this.#servers[at + C.packetsIn]++;
+    this.#servers[at + C.bytesIn] += length;
     if (session >= 0) {
-      this.table.packetsIn[session]!++;
-      this.table.bytesIn[session]! += length;
+      this.table.packetsIn[session]++;
+      this.table.bytesIn[session] += length;
     }
   }
 
   /** Counts a reply of `length` bytes really sent to the client of `session`, and lets the session live on. */
   replied(s: number, length: number, now: number): void {
     const { table } = this;
-    const slot = table.server[s]!;
+    const slot = table.server[s];
     const at = slot * SERVER_STRIDE;
-    this.#servers[at + C.packetsOut]!++;
-    this.#servers[at + C.bytesOut]! += length;
-    table.packetsOut[s]!++;
-    table.bytesOut[s]! += length;
-    const d = this.directors[this.slotServer[slot]!.directorSlot];
+    this.#servers[at + C.packetsOut]++;
+    this.#servers[at + C.bytesOut] += length;
+    table.packetsOut[s]++;
+    table.bytesOut[s] += length;
+    const d = this.directors[this.slotServer[slot].directorSlot];
     if (d === undefined) return;
     const base = d.slot * DIRECTOR_STRIDE;
-    this.#directors[base + D.packetsOut]!++;
-    this.#directors[base + D.bytesOut]! += length;
+    this.#directors[base + D.packetsOut]++;
+    this.#directors[base + D.bytesOut] += length;
     if (d.kind === REQUEST_REPLY) {
       // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
-      if (table.awaited[s]! > 0) table.awaited[s]!--;
-      else if (table.awaitedBefore[s]! > 0) table.awaitedBefore[s]!--;
+      if (table.awaited[s] > 0) table.awaited[s]--;
+      else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
       else return;
       if (table.state[s] !== SESSION_LIVE) return;
       Atomics.sub(this.shared.active, slot, 1);
@@ -187,15 +187,15 @@ export class Forwarder {
 
   /** Counts a drop of a director's datagram; always returns false. */
   drop(directorSlot: number, reason: number): false {
-    this.#directors[directorSlot * DIRECTOR_STRIDE + D.drops + reason]!++;
+    this.#directors[directorSlot * DIRECTOR_STRIDE + D.drops + reason]++;
     return false;
   }
 
   /** ICMP unreachable came back for this endpoint: its servers are blocked in all workers at once. */
   refused(endpoint: number, detail: string): void {
     if (endpoint < 0) return;
-    for (const slot of this.endpoints.slots[endpoint]!) {
-      this.#servers[slot * SERVER_STRIDE + C.icmpErrors]!++;
+    for (const slot of this.endpoints.slots[endpoint]) {
+      this.#servers[slot * SERVER_STRIDE + C.icmpErrors]++;
       // A refused server answers each datagram with an ICMP error: once a second is news enough.
       if (Atomics.load(this.shared.blockedUntil, slot) >= this.clock.ds + BLOCK_DS - 10) continue;
       Atomics.store(this.shared.blockedUntil, slot, this.clock.ds + BLOCK_DS);
@@ -219,7 +219,7 @@ export class Forwarder {
       this.directors[s.slot] = runtime;
       const sorryNeeded = runtime.candidates.length === 0 || runtime.sorryInUse;
       s.director.servers.forEach((server, i) => {
-        const slot = s.serverSlots[i]!;
+        const slot = s.serverSlots[i];
         this.slotServer[slot] = { name: server.name, address: '', directorSlot: s.slot };
         this.#slotDesired.set(slot, { endpointIp: server.ip, port: server.port });
         if (this.#setPolicy(slot, policyOf(s.director, server, sorryNeeded), now)) affected.add(slot);
@@ -227,7 +227,7 @@ export class Forwarder {
     }
     for (const [slot] of this.#slotDesired) {
       if (present.has(slot)) continue;
-      const directorSlot = this.slotServer[slot]!.directorSlot;
+      const directorSlot = this.slotServer[slot].directorSlot;
       const director = next.get(directorSlot)?.director;
       this.#forgetEndpoints(slot);
       this.#slotDesired.delete(slot);
@@ -260,27 +260,27 @@ export class Forwarder {
   /** Ends a session of whatever state; its port rests. */
   end(s: number, now: number): void {
     const { table } = this;
-    const slot = table.server[s]!;
-    const directorSlot = this.slotServer[slot]!.directorSlot;
+    const slot = table.server[s];
+    const directorSlot = this.slotServer[slot].directorSlot;
     const d = this.directors[directorSlot];
-    const unanswered = table.awaited[s]! + table.awaitedBefore[s]!;
-    const answered = table.packetsOut[s]! > 0 && unanswered === 0;
+    const unanswered = table.awaited[s] + table.awaitedBefore[s];
+    const answered = table.packetsOut[s] > 0 && unanswered === 0;
     if (table.state[s] === SESSION_LIVE) {
       this.#uncount(s, slot, directorSlot);
-      if (unanswered > 0 || !answered) this.#servers[slot * SERVER_STRIDE + C.unanswered]! += Math.max(1, unanswered);
+      if (unanswered > 0 || !answered) this.#servers[slot * SERVER_STRIDE + C.unanswered] += Math.max(1, unanswered);
       if (d !== undefined && d.persistenceDs > 0) this.#persist(d, s, now);
     }
     table.remove(s);
     Atomics.sub(this.shared.refs, slot, 1);
     const restMs = d?.kind === REQUEST_REPLY && answered ? REST_ANSWERED_MS : REST_MS;
-    this.#upstreams.release(table.upstream[s]!, table.endpoint[s]!, now, restMs);
+    this.#upstreams.release(table.upstream[s], table.endpoint[s], now, restMs);
   }
 
   /** Returns the server slot persistence holds this client to, or -1. */
   persistedSlot(d: RuntimeDirector, a0: number, a1: number, a2: number, a3: number): number {
     if (d.persistenceDs === 0) return -1;
     const slot = this.persistence.get(d.slot, this.#mask(d, a0, a1, a2, a3), this.clock.ds);
-    return slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot]! <= this.clock.ds ? slot : -1;
+    return slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot] <= this.clock.ds ? slot : -1;
   }
 
   /** Returns the slot used when nothing but evidence speaks against any server, or -1: one that restarts quickly must not cost its clients ten seconds. */
@@ -297,7 +297,7 @@ export class Forwarder {
       const r = this.#request;
       fillRequest(r, d, portBe, a0, a1, a2, a3);
       const i = d.picker.pick(r);
-      if (i >= 0) return d.candidates[i]!;
+      if (i >= 0) return d.candidates[i];
     }
     return d.sorrySlot >= 0 ? d.sorrySlot : this.lastResort(d);
   }
@@ -310,7 +310,7 @@ export class Forwarder {
     const { shared, table } = this;
     if (Atomics.add(shared.directorSessions, d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
     const endpoint = this.#endpointOf(slot, l.vipPort);
-    const upstream = this.#upstreams.take(d.desired.sourceNat, this.endpoints.ips[endpoint]!.family, endpoint, now);
+    const upstream = this.#upstreams.take(d.desired.sourceNat, this.endpoints.ips[endpoint].family, endpoint, now);
     if (upstream < 0) return this.#refuse(d.slot, DROP_ID.no_port);
     const key = this.#key;
     key.listener = l.id;
@@ -328,8 +328,8 @@ export class Forwarder {
     Atomics.add(shared.refs, slot, 1);
     Atomics.add(shared.live, slot, 1);
     if (d.kind === TWO_WAY) Atomics.add(shared.active, slot, 1);
-    this.#servers[slot * SERVER_STRIDE + C.created]!++;
-    this.#directors[d.slot * DIRECTOR_STRIDE + D.created]!++;
+    this.#servers[slot * SERVER_STRIDE + C.created]++;
+    this.#directors[d.slot * DIRECTOR_STRIDE + D.created]++;
     table.expiresAt[s] = now + d.unrepliedMs;
     if (d.persistenceDs > 0) this.#persist(d, s, now);
     return s;
@@ -353,7 +353,7 @@ export class Forwarder {
 
   #oneWay(d: RuntimeDirector, l: Listener, slot: number): boolean {
     const endpoint = this.#endpointOf(slot, l.vipPort);
-    const upstream = this.#upstreams.oneWay(d.desired.sourceNat, this.endpoints.ips[endpoint]!.family, endpoint);
+    const upstream = this.#upstreams.oneWay(d.desired.sourceNat, this.endpoints.ips[endpoint].family, endpoint);
     if (upstream < 0) return this.drop(d.slot, DROP_ID.no_port);
     this.session = -1;
     this.serverSlot = slot;
@@ -365,17 +365,17 @@ export class Forwarder {
   // Returns the session to use, -1 when a new one is wanted, DROPPED when policy drops the datagram.
   #stillGood(d: RuntimeDirector, s: number, now: number): number {
     const { table } = this;
-    if (now >= table.expiresAt[s]!) {
+    if (now >= table.expiresAt[s]) {
       this.end(s, now);
       return -1;
     }
-    const slot = table.server[s]!;
-    const policy = this.slotPolicy[slot]!;
+    const slot = table.server[s];
+    const policy = this.slotPolicy[slot];
     if (policy === POLICY_NONE) {
-      if (this.shared.blockedUntil[slot]! <= this.clock.ds) return s;
+      if (this.shared.blockedUntil[slot] <= this.clock.ds) return s;
       return this.#byAction(d, s, d.desired.on.down.kind, now);
     }
-    if (policy === POLICY_KEEP && now < this.slotKeepUntil[slot]!) return s;
+    if (policy === POLICY_KEEP && now < this.slotKeepUntil[slot]) return s;
     return this.#byAction(d, s, policy === POLICY_DROP ? 'drop' : 'move', now);
   }
 
@@ -390,9 +390,9 @@ export class Forwarder {
   }
 
   #moveAway(s: number, now: number): void {
-    const slot = this.table.server[s]!;
-    this.#servers[slot * SERVER_STRIDE + C.moved]!++;
-    this.#uncount(s, slot, this.slotServer[slot]!.directorSlot);
+    const slot = this.table.server[s];
+    this.#servers[slot * SERVER_STRIDE + C.moved]++;
+    this.#uncount(s, slot, this.slotServer[slot].directorSlot);
     this.table.linger(s);
     this.table.expiresAt[s] = now + LINGER_MS;
   }
@@ -403,19 +403,19 @@ export class Forwarder {
     Atomics.sub(shared.live, slot, 1);
     Atomics.sub(shared.directorSessions, directorSlot, 1);
     const d = this.directors[directorSlot];
-    const awaited = table.awaited[s]! + table.awaitedBefore[s]!;
+    const awaited = table.awaited[s] + table.awaitedBefore[s];
     Atomics.sub(shared.active, slot, awaited > 0 || d?.kind === REQUEST_REPLY ? awaited : 1);
   }
 
   #sweepOne(s: number, now: number): void {
     const { table } = this;
     if (table.state[s] === SESSION_FREE) return;
-    if (now >= table.expiresAt[s]!) return this.end(s, now);
+    if (now >= table.expiresAt[s]) return this.end(s, now);
     if (table.state[s] === SESSION_LINGERING) return;
-    const slot = table.server[s]!;
-    const policy = this.slotPolicy[slot]!;
-    if (policy === POLICY_MOVE || (policy === POLICY_KEEP && now >= this.slotKeepUntil[slot]!)) return this.#moveAway(s, now);
-    const d = this.directors[this.slotServer[slot]!.directorSlot];
+    const slot = table.server[s];
+    const policy = this.slotPolicy[slot];
+    if (policy === POLICY_MOVE || (policy === POLICY_KEEP && now >= this.slotKeepUntil[slot])) return this.#moveAway(s, now);
+    const d = this.directors[this.slotServer[slot].directorSlot];
     if (d === undefined) return this.end(s, now);
     if (d.persistenceDs > 0) this.#persist(d, s, now);
     if (d.kind === REQUEST_REPLY) this.#turnEpoch(d, s, slot, now);
@@ -424,11 +424,11 @@ export class Forwarder {
   // A request unanswered for one whole epoch (unrepliedMs) is given up: leastconn must not count the lost for ever.
   #turnEpoch(d: RuntimeDirector, s: number, slot: number, now: number): void {
     const { table } = this;
-    if (now - table.createdAt[s]! < d.unrepliedMs || (table.awaited[s] === 0 && table.awaitedBefore[s] === 0)) return;
+    if (now - table.createdAt[s] < d.unrepliedMs || (table.awaited[s] === 0 && table.awaitedBefore[s] === 0)) return;
     if (now < this.#epochOf(s, d)) return;
-    const lost = table.awaitedBefore[s]!;
+    const lost = table.awaitedBefore[s];
     if (lost > 0) {
-      this.#servers[slot * SERVER_STRIDE + C.unanswered]! += lost;
+      this.#servers[slot * SERVER_STRIDE + C.unanswered] += lost;
       Atomics.sub(this.shared.active, slot, lost);
     }
     table.awaitedBefore[s] = table.awaited[s]!;
@@ -437,21 +437,21 @@ export class Forwarder {
   }
 
   #epochOf(s: number, d: RuntimeDirector): number {
-    return this.table.epochAt[s]! || this.table.createdAt[s]! + d.unrepliedMs;
+    return this.table.epochAt[s] || this.table.createdAt[s] + d.unrepliedMs;
   }
 
   #enforce(slots: ReadonlySet<number>, now: number): void {
     const { table } = this;
     for (let s = table.high - 1; s >= 0; s--) {
-      if (table.state[s] === SESSION_FREE || !slots.has(table.server[s]!)) continue;
-      if (table.state[s] === SESSION_LIVE && this.slotPolicy[table.server[s]!] === POLICY_MOVE) this.#moveAway(s, now);
+      if (table.state[s] === SESSION_FREE || !slots.has(table.server[s])) continue;
+      if (table.state[s] === SESSION_LIVE && this.slotPolicy[table.server[s]] === POLICY_MOVE) this.#moveAway(s, now);
     }
   }
 
   // The counts of its sessions mean what its session kind says, so they end before the kind changes or the director goes.
   #endDirector(directorSlot: number, now: number): void {
     for (let s = this.table.high - 1; s >= 0; s--) {
-      if (this.table.state[s] !== SESSION_FREE && this.slotServer[this.table.server[s]!]!.directorSlot === directorSlot) this.end(s, now);
+      if (this.table.state[s] !== SESSION_FREE && this.slotServer[this.table.server[s]].directorSlot === directorSlot) this.end(s, now);
     }
   }
 
@@ -471,7 +471,7 @@ export class Forwarder {
     if (known !== undefined) return known;
     const endpoint = this.endpoints.intern(server.endpointIp, server.port === 0 ? vipPort : server.port);
     this.#slotEndpoint.set(key, endpoint);
-    if (!this.endpoints.slots[endpoint]!.includes(slot)) this.endpoints.slots[endpoint]!.push(slot);
+    if (!this.endpoints.slots[endpoint].includes(slot)) this.endpoints.slots[endpoint].push(slot);
     return endpoint;
   }
 
@@ -479,25 +479,25 @@ export class Forwarder {
     for (const [key, endpoint] of this.#slotEndpoint) {
       if (Math.floor(key / 65_536) !== slot) continue;
       this.#slotEndpoint.delete(key);
-      const slots = this.endpoints.slots[endpoint]!;
+      const slots = this.endpoints.slots[endpoint];
       slots.splice(slots.indexOf(slot), 1);
     }
   }
 
   #persist(d: RuntimeDirector, s: number, now: number): void {
     const { table } = this;
-    const masked = this.#mask(d, table.a0[s]!, table.a1[s]!, table.a2[s]!, table.a3[s]!);
-    const untilDs = Math.floor(table.lastAt[s]! / 100) + d.persistenceDs;
-    this.persistence.put(d.slot, masked, table.server[s]!, Math.floor(now / 100), untilDs);
+    const masked = this.#mask(d, table.a0[s], table.a1[s], table.a2[s], table.a3[s]);
+    const untilDs = Math.floor(table.lastAt[s] / 100) + d.persistenceDs;
+    this.persistence.put(d.slot, masked, table.server[s], Math.floor(now / 100), untilDs);
   }
 
   #mask(d: RuntimeDirector, a0: number, a1: number, a2: number, a3: number): Int32Array {
     const masked = this.#masked;
     const mask = isV4(a0, a1, a2) ? d.masks.v4 : d.masks.v6;
-    masked[0] = a0 & mask[0]!;
-    masked[1] = a1 & mask[1]!;
-    masked[2] = a2 & mask[2]!;
-    masked[3] = a3 & mask[3]!;
+    masked[0] = a0 & mask[0];
+    masked[1] = a1 & mask[1];
+    masked[2] = a2 & mask[2];
+    masked[3] = a3 & mask[3];
     return masked;
   }
 }

@@ -131,5 +131,5 @@ export function raiseOpenFiles(libc: Libc): number {
   limit.words[0] = limit.words[2]!;
   limit.words[1] = limit.words[3]!;
   libc.prlimit(0, RLIMIT_NOFILE, limit.address, 0);
-  return limit.words[3] === 0 ? limit.words[2]! : 0x7fffffff;
+  return limit.words[3] === 0 ? limit.words[2] : 0x7fffffff;
 }

@@ -106,7 +106,7 @@ export class LinuxLoop implements WorkerIo {
       this.#setNow();
       this.#round(ready, onWake);
       this.forwarder.sweep(this.#now);
-      this.#worker[WORKER_COUNTER.wakeups]!++;
+      this.#worker[WORKER_COUNTER.wakeups]++;
       this.#worker[WORKER_COUNTER.heartbeat] = this.#now;
     }
   }
@@ -165,7 +165,7 @@ export class LinuxLoop implements WorkerIo {
     for (const l of this.#byKey.values()) {
       const drops = this.#sockets.drops(l.fd);
       const at = this.forwarder.listeners[l.id]!.directorSlot * DIRECTOR_STRIDE + DIRECTOR_COUNTER.drops + DROP_ID.receive_overflow;
-      this.#directorCounters[at]! += drops - l.droppedBefore;
+      this.#directorCounters[at] += drops - l.droppedBefore;
       l.droppedBefore = drops;
     }
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreamFds.length;
@@ -189,7 +189,7 @@ export class LinuxLoop implements WorkerIo {
   }
 
   sourcePort(upstream: number): number {
-    return this.#sockets.localPort(this.#upstreamFds[upstream]!);
+    return this.#sockets.localPort(this.#upstreamFds[upstream]);
   }
 
   vipOf(listener: number): { ip: Ip; port: number } {
@@ -202,18 +202,18 @@ export class LinuxLoop implements WorkerIo {
     const { words } = this.#events;
     let others = 0;
     for (let i = 0; i < ready; i++) {
-      const tag = words[i * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
+      const tag = words[i * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD];
       if ((tag & UPSTREAM_TAG) === 0) {
         this.#otherTags[others++] = tag;
         continue;
       }
-      const events = words[i * EPOLL_EVENT_WORDS]!;
+      const events = words[i * EPOLL_EVENT_WORDS];
       if ((events & EPOLLERR) !== 0) this.#drainErrors(tag & TAG_MASK);
       if ((events & EPOLLIN) !== 0) this.#readUpstream(tag & TAG_MASK);
     }
     if (this.#replyFill > 0) this.#flushReplies();
     for (let i = 0; i < others; i++) {
-      const tag = this.#otherTags[i]!;
+      const tag = this.#otherTags[i];
       if ((tag & LISTENER_TAG) === 0) continue;
       const l = this.#listeners[tag & TAG_MASK];
       if (l) this.#readListener(l);
@@ -233,13 +233,13 @@ export class LinuxLoop implements WorkerIo {
     for (let i = 0; i < n; i++) {
       const length = box.length(i);
       const at = i * NAME_WORDS;
-      const portBe = names[at]! >>> 16;
-      const v4 = (names[at]! & 0xffff) === AF_INET;
+      const portBe = names[at] >>> 16;
+      const v4 = (names[at] & 0xffff) === AF_INET;
       const id = l.wildcard ? this.#child(l, box, i) : l.id;
       box.rearm(i);
       const go = v4
-        ? forwarder.fromClient(id, portBe, 0, 0, 0, names[at + 1]!, length, this.#now)
-        : forwarder.fromClient(id, portBe, names[at + 2]!, names[at + 3]!, names[at + 4]!, names[at + 5]!, length, this.#now);
+        ? forwarder.fromClient(id, portBe, 0, 0, 0, names[at + 1], length, this.#now)
+        : forwarder.fromClient(id, portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5], length, this.#now);
       if (!go) continue;
       if (forwarder.created) this.#clientNames.copy(forwarder.session, names, at);
       const endpoint = forwarder.toEndpoint;
@@ -247,11 +247,11 @@ export class LinuxLoop implements WorkerIo {
       this.#toServers.add(forwarder.toUpstream, box.slot(i), length, this.#endpointNames.pointer(endpoint), nameLength, forwarder.session, forwarder.serverSlot, 0, 0);
     }
     this.#toServers.flush(this.#upstreamFds);
-    this.#worker[WORKER_COUNTER.batches]!++;
+    this.#worker[WORKER_COUNTER.batches]++;
   }
 
   #readUpstream(number: number): void {
-    const fd = this.#upstreamFds[number]!;
+    const fd = this.#upstreamFds[number];
     for (;;) {
       if (this.#replyFill + REPLY_BATCH > REPLY_SLOTS) this.#flushReplies();
       const n = this.#libc.recvmmsg(fd, this.#replyBox.header(this.#replyFill), REPLY_BATCH, MSG_DONTWAIT, 0);
@@ -266,15 +266,15 @@ export class LinuxLoop implements WorkerIo {
   #reply(number: number, i: number): void {
     const names = this.#replyBox.names.ints;
     const at = i * NAME_WORDS;
-    const portBe = names[at]! >>> 16;
-    const v4 = (names[at]! & 0xffff) === AF_INET;
+    const portBe = names[at] >>> 16;
+    const v4 = (names[at] & 0xffff) === AF_INET;
     this.#replyBox.rearm(i);
     const endpoint = v4
-      ? this.forwarder.endpoints.find(portBe, 0, 0, 0, names[at + 1]!)
-      : this.forwarder.endpoints.find(portBe, names[at + 2]!, names[at + 3]!, names[at + 4]!, names[at + 5]!);
+      ? this.forwarder.endpoints.find(portBe, 0, 0, 0, names[at + 1])
+      : this.forwarder.endpoints.find(portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5]);
     const s = this.forwarder.fromServer(number, endpoint);
     if (s < 0) return;
-    const listener = this.forwarder.table.listener[s]!;
+    const listener = this.forwarder.table.listener[s];
     const l = this.#listeners[listener];
     if (!l) return;
     const control = l.wildcard ? this.#local.controlOf(listener) : 0;
@@ -289,7 +289,7 @@ export class LinuxLoop implements WorkerIo {
   #serverEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
       sent: (session, serverSlot, length) => this.forwarder.sent(serverSlot, session, length),
-      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[serverSlot]!.directorSlot, dropReason(errno)),
+      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[serverSlot].directorSlot, dropReason(errno)),
       pendingError: (number) => this.#drainErrors(number),
     };
   }
@@ -297,17 +297,17 @@ export class LinuxLoop implements WorkerIo {
   #clientEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
-      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[this.forwarder.table.server[session]!]!.directorSlot, dropReason(errno)),
+      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[this.forwarder.table.server[session]].directorSlot, dropReason(errno)),
       pendingError: () => undefined,
     };
   }
 
   #drainErrors(number: number): void {
-    this.#errors.drain(this.#upstreamFds[number]!, {
+    this.#errors.drain(this.#upstreamFds[number], {
       unreachable: (name, detail) => {
-        const portBe = name[0]! >>> 16;
-        const v4 = (name[0]! & 0xffff) === AF_INET;
-        this.forwarder.refused(v4 ? this.forwarder.endpoints.find(portBe, 0, 0, 0, name[1]!) : this.forwarder.endpoints.find(portBe, name[2]!, name[3]!, name[4]!, name[5]!), detail);
+        const portBe = name[0] >>> 16;
+        const v4 = (name[0] & 0xffff) === AF_INET;
+        this.forwarder.refused(v4 ? this.forwarder.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
       },
     });
   }
@@ -315,7 +315,7 @@ export class LinuxLoop implements WorkerIo {
   #openUpstream(number: number, spec: Parameters<Sockets['openUpstream']>[0]): boolean {
     const fd = this.#sockets.openUpstream(spec);
     if (fd < 0) {
-      this.#worker[WORKER_COUNTER.socketsRefused]!++;
+      this.#worker[WORKER_COUNTER.socketsRefused]++;
       return false;
     }
     this.#upstreamFds[number] = fd;
@@ -348,7 +348,7 @@ export class LinuxLoop implements WorkerIo {
 
   #writeEndpoint(endpoint: number): number {
     const { endpoints } = this.forwarder;
-    return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint]!, endpoints.ports[endpoint]!));
+    return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint], endpoints.ports[endpoint]));
   }
 
   #watch(fd: number, tag: number, events: number): void {

@@ -64,12 +64,12 @@ export class Inbox {
 
   /** Returns the payload length of received message i. */
   length(i: number): number {
-    return this.headers.words[i * HDR_WORDS + LENGTH]!;
+    return this.headers.words[i * HDR_WORDS + LENGTH];
   }
 
   /** Returns the bytes of control data of received message i. */
   controlLength(i: number): number {
-    return this.headers.words[i * HDR_WORDS + CONTROL_LENGTH]!;
+    return this.headers.words[i * HDR_WORDS + CONTROL_LENGTH];
   }
 
   /** Makes header i ready to receive again: the kernel overwrites the lengths of name and control data. */

@@ -71,7 +71,7 @@ export class Outbox {
       this.#head[socket] = i;
       this.#touched[this.#touchedCount++] = socket;
     } else {
-      this.#next[this.#tail[socket]!] = i;
+      this.#next[this.#tail[socket]] = i;
     }
     this.#tail[socket] = i;
   }
@@ -80,14 +80,14 @@ export class Outbox {
   flush(fds: ArrayLike<number>): void {
     let k = 0;
     for (let t = 0; t < this.#touchedCount; t++) {
-      const socket = this.#touched[t]!;
+      const socket = this.#touched[t];
       const first = k;
-      for (let i = this.#head[socket]!; i !== -1; i = this.#next[i]!) {
+      for (let i = this.#head[socket]; i !== -1; i = this.#next[i]!) {
         this.#order[k] = i;
-        this.#send.put(k++, this.#payload[i]!, this.#length[i]!, this.#name[i]!, this.#nameLength[i]!, this.#control[i]!, this.#controlLength[i]!);
+        this.#send.put(k++, this.#payload[i], this.#length[i], this.#name[i], this.#nameLength[i], this.#control[i], this.#controlLength[i]);
       }
       this.#head[socket] = -1;
-      this.#sendGroup(socket, fds[socket]!, first, k);
+      this.#sendGroup(socket, fds[socket], first, k);
     }
     this.#touchedCount = 0;
     this.pending = 0;
@@ -99,8 +99,8 @@ export class Outbox {
     while (at < end) {
       const sent = this.#sendSome(fd, at, end);
       for (let n = 0; n < sent; n++) {
-        const i = this.#order[at++]!;
-        this.#events.sent(this.#tag[i]!, this.#tag2[i]!, this.#length[i]!);
+        const i = this.#order[at++];
+        this.#events.sent(this.#tag[i], this.#tag2[i], this.#length[i]);
       }
       if (at === end) return;
       if (sent > 0) continue;
@@ -112,17 +112,17 @@ export class Outbox {
         this.#events.pendingError(socket);
         continue;
       }
-      const i = this.#order[at++]!;
-      this.#events.failed(this.#tag[i]!, this.#tag2[i]!, this.#length[i]!, errno);
+      const i = this.#order[at++];
+      this.#events.failed(this.#tag[i], this.#tag2[i], this.#length[i], errno);
     }
   }
 
   // Returns how many went out, 0 with errno set when the first did not.
   #sendSome(fd: number, at: number, end: number): number {
     this.sendCalls++;
-    const i = this.#order[at]!;
+    const i = this.#order[at];
     if (end - at === 1 && this.#controlLength[i] === 0) {
-      return this.#libc.sendto(fd, this.#payload[i]!, this.#length[i]!, MSG_DONTWAIT, this.#name[i]!, this.#nameLength[i]!) < 0 ? 0 : 1;
+      return this.#libc.sendto(fd, this.#payload[i], this.#length[i], MSG_DONTWAIT, this.#name[i], this.#nameLength[i]) < 0 ? 0 : 1;
     }
     return Math.max(0, this.#libc.sendmmsg(fd, this.#send.headers.address + at * HDR_BYTES, end - at, MSG_DONTWAIT));
   }

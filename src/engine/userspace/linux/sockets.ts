@@ -55,7 +55,7 @@ export class Sockets {
   drops(fd: number): number {
     this.#scratch.words[16] = 36;
     const got = this.#libc.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, this.#scratch.address, this.#scratch.address + 64);
-    return got === 0 ? this.#scratch.words[SK_MEMINFO_DROPS]! : 0;
+    return got === 0 ? this.#scratch.words[SK_MEMINFO_DROPS] : 0;
   }
 
   close(fd: number): void {
