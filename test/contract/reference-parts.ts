@@ -5,7 +5,7 @@ import type { Picker } from '../../src/balance/picker.ts';
 import type { DropReason } from '../../src/engine/drops.ts';
 import { Unsupported, type DirectorReading, type ServerReading, type SessionView } from '../../src/engine/engine.ts';
 import type { Endpoint } from '../../src/net/endpoint.ts';
-import { ipBytes, parseIp, type Ip } from '../../src/net/ip.ts';
+import { ipBytes, isUnspecified, parseIp, type Ip } from '../../src/net/ip.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../../src/plan/desired.ts';
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -46,7 +46,7 @@ export interface Upstream {
 }
 
 export function unsupported(desired: Desired): Unsupported[] {
-  return desired.directors.flatMap((d) => (d.protocol === 'tcp' || d.mode !== 'nat' || !d.vip || !d.ports ? [new Unsupported('userspace', 'anything but UDP, nat, an address and ports', d.name)] : []));
+  return desired.directors.flatMap((d) => (d.protocol === 'tcp' || d.mode !== 'nat' || !d.vip || isUnspecified(d.vip) || !d.ports ? [new Unsupported('userspace', 'anything but UDP, nat, one address and ports', d.name)] : []));
 }
 
 export function takes(server: DesiredServer): boolean {
