@@ -280,7 +280,8 @@ export class Forwarder {
   persistedSlot(d: RuntimeDirector, a0: number, a1: number, a2: number, a3: number): number {
     if (d.persistenceDs === 0) return -1;
     const slot = this.persistence.get(d.slot, this.#mask(d, a0, a1, a2, a3), this.clock.ds);
-    return slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot] <= this.clock.ds ? slot : -1;
+    const usable = slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot] <= this.clock.ds && this.#weightOf(d, slot) > 0;
+    return usable ? slot : -1;
   }
 
   /** Returns the slot used when nothing but evidence speaks against any server, or -1: one that restarts quickly must not cost its clients ten seconds. */
