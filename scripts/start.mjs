@@ -17,6 +17,7 @@ await script(async () => {
   const state = process.env['WEIR_STATE'] === undefined && !args.some((arg) => /^--state(=|$)/.test(arg)) ? ['--state', join(ROOT, 'state')] : [];
   const weir = join(ROOT, 'bin/weir');
   process.argv = [process.execPath, weir, 'run', ...(hasFile ? [] : ['--demo']), ...state, ...args];
+  if (process.env['npm_lifecycle_event'] === 'start') endWithParent();
   // This process becomes weir: signals reach it without anybody in between, and its exit code is npm's.
   await import(pathToFileURL(join(ROOT, 'dist/src/bin/weir.js')).href);
 });
@@ -24,4 +25,12 @@ await script(async () => {
 /** @param {string} option */
 function takesValue(option) {
   return ['--engine', '--state', '--api', '--workers', '--tls-cert', '--tls-key', '--password-file'].includes(option);
+}
+
+/** A SIGTERM to npm ends npm and the shell that it starts, and neither passes it on: without them weir ends as if it had been told. */
+function endWithParent() {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
 }
