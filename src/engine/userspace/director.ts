@@ -11,12 +11,6 @@ export const TWO_WAY = 0;
 export const REQUEST_REPLY = 1;
 export const ONE_WAY = 2;
 
-/** What becomes of a session whose server has this slot; 0 is the normal case. */
-export const POLICY_NONE = 0;
-export const POLICY_MOVE = 1;
-export const POLICY_KEEP = 2;
-export const POLICY_DROP = 3;
-
 /** Deciseconds since the shared epoch, set once a batch: reading a clock per candidate would cost more than the choice. */
 export interface SharedClock {
   ds: number;

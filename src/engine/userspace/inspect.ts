@@ -6,7 +6,8 @@ import { serverKey } from '../../plan/desired.ts';
 import type { SessionFilter, SessionView } from '../engine.ts';
 import { REQUEST_REPLY, takesSessions, type RuntimeDirector } from './director.ts';
 import { ipWords, swap16 } from './endpoints.ts';
-import { fillRequest, type Forwarder } from './forwarder.ts';
+import { fillRequest } from './chooser.ts';
+import type { Forwarder } from './forwarder.ts';
 import type { WorkerExplanation } from './protocol.ts';
 import { SESSION_LIVE } from './sessions.ts';
 
@@ -67,8 +68,8 @@ export function explainIn(forwarder: Forwarder, facts: SocketFacts, client: stri
     const s = forwarder.table.findClient(l!.id, portBe, a0, a1, a2, a3, -1);
     if (s < 0 || d.kind === REQUEST_REPLY || now >= forwarder.table.expiresAt[s]) continue;
     const slot = forwarder.table.server[s];
-    if (forwarder.slotPolicy[slot] !== 0 || forwarder.shared.blockedUntil[slot] > forwarder.clock.ds) continue;
-    const { name } = forwarder.slotServer[slot];
+    if (forwarder.slots.policy[slot] !== 0 || forwarder.shared.blockedUntil[slot] > forwarder.clock.ds) continue;
+    const { name } = forwarder.slots.owner(slot);
     const idleS = ((now - forwarder.table.lastAt[s]) / 1000).toFixed(1);
     return { ...choice, session: client, server: name, why: `live session with ${name}, idle ${idleS} s` };
   }
@@ -95,20 +96,20 @@ function explainChoice(forwarder: Forwarder, d: RuntimeDirector, portBe: number,
     return { server: server.name, state: server.state, weight: server.weight, sessions: shared.live[d.serverSlots[i]], note };
   });
   const base = { director: desired.name, session: null, candidates };
-  const persistent = forwarder.persistedSlot(d, a0, a1, a2, a3);
+  const persistent = forwarder.chooser.persistedSlot(d, a0, a1, a2, a3);
   if (persistent >= 0) {
-    const name = forwarder.slotServer[persistent].name;
+    const name = forwarder.slots.owner(persistent).name;
     return { ...base, server: name, why: `persistence: the client's address is bound to ${name}` };
   }
   if (!d.sorryInUse && picked.index >= 0) return { ...base, server: normal[picked.index].name, why: picked.why };
-  if (d.sorrySlot >= 0) return { ...base, server: forwarder.slotServer[d.sorrySlot].name, why: 'no other server takes sessions: the sorry server' };
-  const last = forwarder.lastResort(d);
-  if (last >= 0) return { ...base, server: forwarder.slotServer[last].name, why: 'every server refused lately; the first one is tried all the same' };
+  if (d.sorrySlot >= 0) return { ...base, server: forwarder.slots.owner(d.sorrySlot).name, why: 'no other server takes sessions: the sorry server' };
+  const last = forwarder.chooser.lastResort(d);
+  if (last >= 0) return { ...base, server: forwarder.slots.owner(last).name, why: 'every server refused lately; the first one is tried all the same' };
   return { ...base, server: null, why: 'dropped (no_server): no server of the director takes sessions and there is no sorry server' };
 }
 
 function sessionMatcher(forwarder: Forwarder, filter: SessionFilter): (s: number) => boolean {
-  const { table, slotServer, directors } = forwarder;
+  const { table, slots, directors } = forwarder;
   const endpoint = filter.client === undefined ? undefined : parseEndpoint(filter.client);
   const ip = endpoint?.ip ?? (filter.client === undefined ? undefined : parseIp(filter.client));
   if (filter.client !== undefined && !ip) return () => false;
@@ -116,7 +117,7 @@ function sessionMatcher(forwarder: Forwarder, filter: SessionFilter): (s: number
   const portBe = endpoint && swap16(endpoint.port);
   return (s) => {
     if (table.state[s] !== SESSION_LIVE) return false;
-    const server = slotServer[table.server[s]];
+    const server = slots.owner(table.server[s]);
     if (filter.server !== undefined && server.name !== filter.server) return false;
     if (filter.director !== undefined && directors[server.directorSlot]?.desired.name !== filter.director) return false;
     if (portBe !== undefined && table.portBe[s] !== portBe) return false;
@@ -125,14 +126,15 @@ function sessionMatcher(forwarder: Forwarder, filter: SessionFilter): (s: number
 }
 
 function view(forwarder: Forwarder, facts: SocketFacts, s: number, now: number): SessionView {
-  const { table, endpoints, slotServer, directors } = forwarder;
+  const { table, slots, directors } = forwarder;
+  const { endpoints } = slots;
   const slot = table.server[s];
   const vip = facts.vipOf(table.listener[s]);
   return {
-    director: directors[slotServer[slot].directorSlot]?.desired.name ?? '?',
+    director: directors[slots.owner(slot).directorSlot]?.desired.name ?? '?',
     client: endpointText({ ip: clientIp(table.a0[s], table.a1[s], table.a2[s], table.a3[s], vip.ip.family), port: swap16(table.portBe[s]) }),
     vip: endpointText(vip),
-    server: slotServer[slot].name,
+    server: slots.owner(slot).name,
     serverAddress: hostPortText(endpoints.ips[table.endpoint[s]], endpoints.ports[table.endpoint[s]]),
     sourcePort: facts.sourcePort(table.upstream[s]),
     ageMs: Math.round(now - table.createdAt[s]),

@@ -49,7 +49,7 @@ export class SessionTable {
   awaitedBefore!: Int32Array;
   expiresAt!: Float64Array;
   createdAt!: Float64Array;
-  /** request-reply: when the awaited of now become the awaited of before; 0 until the first time. */
+  /** request-reply: when the awaited of now become the awaited of before. */
   epochAt!: Float64Array;
   lastAt!: Float64Array;
   packetsIn!: Float64Array;

@@ -10,10 +10,10 @@ import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, sharedViews, type Sh
 import { UpstreamPools } from '../upstreams.ts';
 import type { WorkerIo } from '../commands.ts';
 import { listenersOf } from '../listeners.ts';
+import { dropReason } from './drop-reason.ts';
 import { ErrorQueue } from './errors.ts';
 import {
-  AF_INET, EACCES, EAGAIN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS,
-  EPOLLERR, EPOLLET, EPOLLIN, EINTR, Memory, MSG_DONTWAIT, loadLibc, type Libc,
+  AF_INET, EINTR, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS, EPOLLERR, EPOLLET, EPOLLIN, Memory, MSG_DONTWAIT, loadLibc, type Libc,
 } from './libc.ts';
 import { GRO_CONTROL_BYTES, Inbox, NAME_WORDS } from './messages.ts';
 import { Outbox } from './outbox.ts';
@@ -172,7 +172,7 @@ export class LinuxLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
     this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
-    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.persistence.evictions;
+    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
     this.#worker[WORKER_COUNTER.segmented] = this.#toServers.segmented + this.#toClients.segmented;
   }
@@ -285,8 +285,8 @@ export class LinuxLoop implements WorkerIo {
     const portBe = names[at] >>> 16;
     const v4 = (names[at] & 0xffff) === AF_INET;
     const endpoint = v4
-      ? this.forwarder.endpoints.find(portBe, 0, 0, 0, names[at + 1])
-      : this.forwarder.endpoints.find(portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5]);
+      ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, names[at + 1])
+      : this.forwarder.slots.endpoints.find(portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5]);
     const s = this.forwarder.fromServer(number, endpoint);
     if (s < 0) return;
     const listener = this.forwarder.table.listener[s];
@@ -314,7 +314,7 @@ export class LinuxLoop implements WorkerIo {
   #serverEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
       sent: (session, serverSlot, length) => this.forwarder.sent(serverSlot, session, length),
-      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[serverSlot].directorSlot, dropReason(errno)),
+      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(serverSlot).directorSlot, dropReason(errno)),
       pendingError: (number) => this.#drainErrors(number),
     };
   }
@@ -322,7 +322,7 @@ export class LinuxLoop implements WorkerIo {
   #clientEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
-      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[this.forwarder.table.server[session]].directorSlot, dropReason(errno)),
+      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno)),
       pendingError: () => undefined,
     };
   }
@@ -332,7 +332,7 @@ export class LinuxLoop implements WorkerIo {
       unreachable: (name, detail) => {
         const portBe = name[0] >>> 16;
         const v4 = (name[0] & 0xffff) === AF_INET;
-        this.forwarder.refused(v4 ? this.forwarder.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
+        this.forwarder.refused(v4 ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.slots.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
       },
     });
   }
@@ -372,7 +372,7 @@ export class LinuxLoop implements WorkerIo {
   }
 
   #writeEndpoint(endpoint: number): number {
-    const { endpoints } = this.forwarder;
+    const { endpoints } = this.forwarder.slots;
     return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint], endpoints.ports[endpoint]));
   }
 
@@ -388,22 +388,3 @@ export class LinuxLoop implements WorkerIo {
     this.forwarder.tick(this.#now);
   }
 }
-
-/** Returns the drop reason for a send that failed with this errno. */
-export function dropReason(errno: number): number {
-  switch (errno) {
-    case EAGAIN:
-    case ENOBUFS:
-      return DROP_ID.send_full;
-    case EMSGSIZE:
-      return DROP_ID.too_big;
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case EPERM:
-    case EACCES:
-      return DROP_ID.unreachable;
-    default:
-      return DROP_ID.send_error;
-  }
-}
-
