@@ -52,6 +52,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
   const undo: Undo = [];
   // A terminal shows events as lines, so its log tells of trouble alone; a service manager gets all, one JSON record a line.
   const log = createLog({ level: io.env['WEIR_LOG'] ?? (io.errIsTty ? 'warn' : 'info'), destination: { write: (line: string) => io.err(line) } });
+  const hangups = catchHangups(undo);
   try {
     const settings = await readSettings(options);
     const given = options.files.length === 0 ? null : await readConfiguration(options.files, io);
@@ -68,7 +69,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
       demo: options.demo, command: shownPath(process.argv[1] ?? 'weir'), kept,
     }));
     showEvents(daemon, io, log, undo);
-    reloadOnHangup({ daemon, files: options.files, io, undo });
+    hangups.serve(() => reload({ daemon, files: options.files, io }));
     await aborted(io.signal);
     if (io.errIsTty) io.err('weir stops…\n');
     return 0;
@@ -227,9 +228,9 @@ function showEvents(daemon: Daemon, io: Io, log: Log, undo: Undo): void {
 }
 
 /** SIGHUP: FILE again, applied and saved; or nothing, with the reasons. */
-function reloadOnHangup(o: { readonly daemon: Daemon; readonly files: readonly string[]; readonly io: Io; readonly undo: Undo }): void {
+async function reload(o: { readonly daemon: Daemon; readonly files: readonly string[]; readonly io: Io }): Promise<void> {
   const { daemon, files, io } = o;
-  const reload = async (): Promise<void> => {
+  try {
     if (files.length === 0 || files.includes('-')) {
       io.err('SIGHUP: there is no FILE to load again; weir apply changes what runs\n');
       return;
@@ -240,12 +241,40 @@ function reloadOnHangup(o: { readonly daemon: Daemon; readonly files: readonly s
     await daemon.save('SIGHUP');
     await daemon.imported(documents);
     io.err(`SIGHUP: FILE runs as revision ${revision}, saved\n`);
+  } catch (error) {
+    io.err(`SIGHUP: nothing was changed\n${clean(failureText(failureOf(startFailure(error))), { lines: true })}`);
+  }
+}
+
+/**
+ * Takes SIGHUP from now on: one that comes during the start would end the process otherwise. `serve` handles those that came and those
+ * that come, one at a time; several that wait are one.
+ */
+function catchHangups(undo: Undo): { serve(handle: () => Promise<void>): void } {
+  let wanted = false;
+  let busy = false;
+  let handler: (() => Promise<void>) | null = null;
+  const work = async (): Promise<void> => {
+    if (busy || handler === null) return;
+    busy = true;
+    while (wanted) {
+      wanted = false;
+      await handler();
+    }
+    busy = false;
   };
   const onHangup = (): void => {
-    reload().catch((error: unknown) => io.err(`SIGHUP: nothing was changed\n${clean(failureText(failureOf(startFailure(error))), { lines: true })}`));
+    wanted = true;
+    void work();
   };
   process.on('SIGHUP', onHangup);
-  o.undo.push(async () => void process.off('SIGHUP', onHangup));
+  undo.push(async () => void process.off('SIGHUP', onHangup));
+  return {
+    serve(handle) {
+      handler = handle;
+      void work();
+    },
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
