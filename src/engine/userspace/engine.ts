@@ -11,6 +11,7 @@ import {
 } from '../engine.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
+import { disownWorker } from './counts.ts';
 import { sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
 import { SlotKeeper } from './slots.ts';
 import { userspaceUnsupported } from './unsupported.ts';
@@ -184,6 +185,7 @@ export class UserspaceEngine implements Engine {
   async #revive(index: number, detail: string): Promise<void> {
     if (this.#closed) return;
     this.#workers[index] = null;
+    disownWorker(this.#shared, index);
     const minuteAgo = Date.now() - 60_000;
     while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
     if (this.#restarts.length >= RESTARTS_PER_MINUTE) {

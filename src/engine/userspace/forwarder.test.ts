@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { OnAction, ServerState, SessionPolicy } from '../../balance/terms.ts';
 import type { DesiredDirector } from '../../plan/desired.ts';
 import { DROP_REASONS, type DropReason } from '../drops.ts';
+import { disownWorker } from './counts.ts';
 import { swap16 } from './endpoints.ts';
 import { ANSWERED_IDLE_MS, Forwarder, LINGER_MS, REST_MS } from './forwarder.ts';
 import type { SlottedDirector } from './protocol.ts';
@@ -232,6 +233,18 @@ describe('persistence', () => {
     w.apply({ persistenceMs: 60_000, states: [0, 1].map((i) => (i === slot ? 'down' : 'up')) }, 20);
     assert.equal(w.send(1, 30), 1 - slot);
     assert.equal(w.send(11, 40), 1 - slot);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('leaves no counts behind: what it had added is taken back', () => {
+    for (const kind of ['two-way', 'request-reply'] as const) {
+      const w = world({ session: { kind } });
+      for (let port = 1; port <= 7; port++) w.send(port, 0);
+      w.apply({ session: { kind }, states: ['down', 'up'] }, 10);
+      disownWorker(w.shared, 0);
+      for (const counts of [w.shared.active, w.shared.live, w.shared.refs, w.shared.directorSessions]) assert.ok(counts.every((n) => n === 0));
+    }
   });
 });
 

@@ -5,6 +5,7 @@
 import { hashFlow4, hashFlow6, hashIp4, hashIp6 } from '../../balance/hash.ts';
 import type { OnAction } from '../../balance/terms.ts';
 import { DROP_ID } from '../drops.ts';
+import { Counts } from './counts.ts';
 import {
   ONE_WAY, POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector,
   type RuntimeDirector, type SharedClock,
@@ -63,6 +64,7 @@ export class Forwarder {
   readonly #upstreams: UpstreamPools;
   readonly #servers: Float64Array;
   readonly #directors: Float64Array;
+  readonly #counts: Counts;
   readonly #onRefused: (serverSlot: number, detail: string) => void;
   readonly #slotEndpoint = new Map<number, number>();
   readonly #slotDesired = new Map<number, { endpointIp: RuntimeDirector['desired']['servers'][number]['ip']; port: number }>();
@@ -85,6 +87,7 @@ export class Forwarder {
     this.#upstreams = options.upstreams;
     this.#servers = options.shared.serverCounters[options.worker]!;
     this.#directors = options.shared.directorCounters[options.worker]!;
+    this.#counts = new Counts(options.shared, options.worker);
     this.#onRefused = options.onRefused;
   }
 
@@ -132,7 +135,7 @@ export class Forwarder {
       if (s < 0) return false;
     }
     this.table.awaited[s] += d.replies;
-    Atomics.add(this.shared.active, slot, d.replies);
+    this.#counts.active(slot, d.replies);
     this.table.expiresAt[s] = now + d.unrepliedMs;
     return this.#forward(s, now);
   }
@@ -177,7 +180,7 @@ export class Forwarder {
       else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
       else return;
       if (table.state[s] !== SESSION_LIVE) return;
-      Atomics.sub(this.shared.active, slot, 1);
+      this.#counts.active(slot, -1);
       if (table.awaited[s] === 0 && table.awaitedBefore[s] === 0) table.expiresAt[s] = now + ANSWERED_IDLE_MS;
     } else if (table.state[s] === SESSION_LIVE) {
       table.lastAt[s] = now;
@@ -271,7 +274,7 @@ export class Forwarder {
       if (d !== undefined && d.persistenceDs > 0) this.#persist(d, s, now);
     }
     table.remove(s);
-    Atomics.sub(this.shared.refs, slot, 1);
+    this.#counts.refs(slot, -1);
     const restMs = d?.kind === REQUEST_REPLY && answered ? REST_ANSWERED_MS : REST_MS;
     this.#upstreams.release(table.upstream[s], table.endpoint[s], now, restMs);
   }
@@ -280,7 +283,8 @@ export class Forwarder {
   persistedSlot(d: RuntimeDirector, a0: number, a1: number, a2: number, a3: number): number {
     if (d.persistenceDs === 0) return -1;
     const slot = this.persistence.get(d.slot, this.#mask(d, a0, a1, a2, a3), this.clock.ds);
-    return slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot] <= this.clock.ds ? slot : -1;
+    const usable = slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot] <= this.clock.ds && this.#weightOf(d, slot) > 0;
+    return usable ? slot : -1;
   }
 
   /** Returns the slot used when nothing but evidence speaks against any server, or -1: one that restarts quickly must not cost its clients ten seconds. */
@@ -307,8 +311,8 @@ export class Forwarder {
   }
 
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
-    const { shared, table } = this;
-    if (Atomics.add(shared.directorSessions, d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
+    const { table } = this;
+    if (this.#counts.sessions(d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
     const endpoint = this.#endpointOf(slot, l.vipPort);
     const upstream = this.#upstreams.take(d.desired.sourceNat, this.endpoints.ips[endpoint].family, endpoint, now);
     if (upstream < 0) return this.#refuse(d.slot, DROP_ID.no_port);
@@ -325,9 +329,9 @@ export class Forwarder {
       return this.#refuse(d.slot, DROP_ID.table_full);
     }
     this.created = true;
-    Atomics.add(shared.refs, slot, 1);
-    Atomics.add(shared.live, slot, 1);
-    if (d.kind === TWO_WAY) Atomics.add(shared.active, slot, 1);
+    this.#counts.refs(slot, 1);
+    this.#counts.live(slot, 1);
+    if (d.kind === TWO_WAY) this.#counts.active(slot, 1);
     this.#servers[slot * SERVER_STRIDE + C.created]++;
     this.#directors[d.slot * DIRECTOR_STRIDE + D.created]++;
     table.expiresAt[s] = now + d.unrepliedMs;
@@ -336,7 +340,7 @@ export class Forwarder {
   }
 
   #refuse(directorSlot: number, reason: number): -1 {
-    Atomics.sub(this.shared.directorSessions, directorSlot, 1);
+    this.#counts.sessions(directorSlot, -1);
     this.drop(directorSlot, reason);
     return -1;
   }
@@ -399,12 +403,12 @@ export class Forwarder {
 
   // Takes a live session out of every count but refs.
   #uncount(s: number, slot: number, directorSlot: number): void {
-    const { shared, table } = this;
-    Atomics.sub(shared.live, slot, 1);
-    Atomics.sub(shared.directorSessions, directorSlot, 1);
+    const { table } = this;
+    this.#counts.live(slot, -1);
+    this.#counts.sessions(directorSlot, -1);
     const d = this.directors[directorSlot];
     const awaited = table.awaited[s] + table.awaitedBefore[s];
-    Atomics.sub(shared.active, slot, awaited > 0 || d?.kind === REQUEST_REPLY ? awaited : 1);
+    this.#counts.active(slot, -(awaited > 0 || d?.kind === REQUEST_REPLY ? awaited : 1));
   }
 
   #sweepOne(s: number, now: number): void {
@@ -429,7 +433,7 @@ export class Forwarder {
     const lost = table.awaitedBefore[s];
     if (lost > 0) {
       this.#servers[slot * SERVER_STRIDE + C.unanswered] += lost;
-      Atomics.sub(this.shared.active, slot, lost);
+      this.#counts.active(slot, -lost);
     }
     table.awaitedBefore[s] = table.awaited[s]!;
     table.awaited[s] = 0;

@@ -19,6 +19,7 @@ export function sumReading(shared: SharedViews, directors: readonly SlottedDirec
       session_table_capacity: worker(W.tableCapacity),
       wakeups: worker(W.wakeups),
       send_calls: worker(W.sendCalls),
+      segmented_datagrams: worker(W.segmented),
       persistence_evictions: worker(W.persistenceEvictions),
       upstream_sockets_refused: worker(W.socketsRefused),
       ...extra,

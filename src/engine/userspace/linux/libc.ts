@@ -38,6 +38,7 @@ export const EPOLL_DATA_WORD = process.arch === 'x64' ? 1 : 2;
 
 export const EPERM = 1;
 export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const EACCES = 13;
 export const EINVAL = 22;

@@ -15,7 +15,7 @@ import {
   AF_INET, EACCES, EAGAIN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS,
   EPOLLERR, EPOLLET, EPOLLIN, EINTR, Memory, MSG_DONTWAIT, loadLibc, type Libc,
 } from './libc.ts';
-import { Inbox, NAME_WORDS } from './messages.ts';
+import { GRO_CONTROL_BYTES, Inbox, NAME_WORDS } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { LocalAddresses } from './pktinfo.ts';
 import { SockaddrTable } from './sockaddr.ts';
@@ -51,9 +51,9 @@ export class LinuxLoop implements WorkerIo {
   readonly #errors: ErrorQueue;
   readonly #epoll: number;
   readonly #events = new Memory(MAX_EVENTS * EPOLL_EVENT_WORDS * 4);
-  readonly #clientBox = new Inbox(CLIENT_BATCH);
+  readonly #clientBox = new Inbox(CLIENT_BATCH, GRO_CONTROL_BYTES);
   readonly #wildcardBox: { box: Inbox | null } = { box: null };
-  readonly #replyBox = new Inbox(REPLY_SLOTS);
+  readonly #replyBox = new Inbox(REPLY_SLOTS, GRO_CONTROL_BYTES);
   readonly #toServers: Outbox;
   readonly #toClients: Outbox;
   readonly #clientNames = new SockaddrTable();
@@ -174,6 +174,7 @@ export class LinuxLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.persistence.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
+    this.#worker[WORKER_COUNTER.segmented] = this.#toServers.segmented + this.#toClients.segmented;
   }
 
   close(): void {
@@ -229,25 +230,37 @@ export class LinuxLoop implements WorkerIo {
     const n = this.#libc.recvmmsg(l.fd, box.headers.address, CLIENT_BATCH, MSG_DONTWAIT, 0);
     if (n <= 0) return;
     const names = box.names.ints;
-    const { forwarder } = this;
     for (let i = 0; i < n; i++) {
-      const length = box.length(i);
-      const at = i * NAME_WORDS;
-      const portBe = names[at] >>> 16;
-      const v4 = (names[at] & 0xffff) === AF_INET;
       const id = l.wildcard ? this.#child(l, box, i) : l.id;
+      const length = box.length(i);
+      const segment = l.wildcard ? 0 : box.segmentSize(i);
       box.rearm(i);
-      const go = v4
-        ? forwarder.fromClient(id, portBe, 0, 0, 0, names[at + 1], length, this.#now)
-        : forwarder.fromClient(id, portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5], length, this.#now);
-      if (!go) continue;
-      if (forwarder.created) this.#clientNames.copy(forwarder.session, names, at);
-      const endpoint = forwarder.toEndpoint;
-      const nameLength = this.#endpointNameLength[endpoint] ?? this.#writeEndpoint(endpoint);
-      this.#toServers.add(forwarder.toUpstream, box.slot(i), length, this.#endpointNames.pointer(endpoint), nameLength, forwarder.session, forwarder.serverSlot, 0, 0);
+      if (segment === 0 || segment >= length) {
+        this.#forward(id, names, i * NAME_WORDS, box.slot(i), length);
+        continue;
+      }
+      for (let from = 0; from < length; from += segment) {
+        this.#forward(id, names, i * NAME_WORDS, box.slot(i) + from, Math.min(segment, length - from));
+      }
     }
     this.#toServers.flush(this.#upstreamFds);
     this.#worker[WORKER_COUNTER.batches]++;
+  }
+
+  // One datagram from a client, whose sockaddr starts at word `at` of `names`.
+  #forward(listener: number, names: Int32Array, at: number, payload: number, length: number): void {
+    const { forwarder } = this;
+    const portBe = names[at] >>> 16;
+    const v4 = (names[at] & 0xffff) === AF_INET;
+    const go = v4
+      ? forwarder.fromClient(listener, portBe, 0, 0, 0, names[at + 1], length, this.#now)
+      : forwarder.fromClient(listener, portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5], length, this.#now);
+    if (!go) return;
+    if (forwarder.created) this.#clientNames.copy(forwarder.session, names, at);
+    if (this.#toServers.pending === this.#toServers.capacity) this.#toServers.flush(this.#upstreamFds);
+    const endpoint = forwarder.toEndpoint;
+    const nameLength = this.#endpointNameLength[endpoint] ?? this.#writeEndpoint(endpoint);
+    this.#toServers.add(forwarder.toUpstream, payload, length, this.#endpointNames.pointer(endpoint), nameLength, forwarder.session, forwarder.serverSlot, 0, 0);
   }
 
   #readUpstream(number: number): void {
@@ -256,7 +269,10 @@ export class LinuxLoop implements WorkerIo {
       if (this.#replyFill + REPLY_BATCH > REPLY_SLOTS) this.#flushReplies();
       const n = this.#libc.recvmmsg(fd, this.#replyBox.header(this.#replyFill), REPLY_BATCH, MSG_DONTWAIT, 0);
       if (n <= 0) return;
-      for (let i = 0; i < n; i++) this.#reply(number, this.#replyFill + i);
+      for (let i = this.#replyFill; i < this.#replyFill + n; i++) {
+        this.#reply(number, i);
+        this.#replyBox.rearm(i);
+      }
       this.#replyFill += n;
       // Edge-triggered: fewer than asked for means the socket is empty.
       if (n < REPLY_BATCH) return;
@@ -268,7 +284,6 @@ export class LinuxLoop implements WorkerIo {
     const at = i * NAME_WORDS;
     const portBe = names[at] >>> 16;
     const v4 = (names[at] & 0xffff) === AF_INET;
-    this.#replyBox.rearm(i);
     const endpoint = v4
       ? this.forwarder.endpoints.find(portBe, 0, 0, 0, names[at + 1])
       : this.forwarder.endpoints.find(portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5]);
@@ -278,7 +293,17 @@ export class LinuxLoop implements WorkerIo {
     const l = this.#listeners[listener];
     if (!l) return;
     const control = l.wildcard ? this.#local.controlOf(listener) : 0;
-    this.#toClients.add(listener, this.#replyBox.slot(i), this.#replyBox.length(i), this.#clientNames.pointer(s), l.nameLength, s, 0, control, control === 0 ? 0 : this.#local.controlLengthOf(listener));
+    const controlLength = control === 0 ? 0 : this.#local.controlLengthOf(listener);
+    const length = this.#replyBox.length(i);
+    const step = this.#replyBox.segmentSize(i) || length || 1;
+    const name = this.#clientNames.pointer(s);
+    let from = 0;
+    do {
+      // Flushing only sends: the slots of the replies still being read stay as they are.
+      if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#listenerFds);
+      this.#toClients.add(listener, this.#replyBox.slot(i) + from, Math.min(step, length - from), name, l.nameLength, s, 0, control, controlLength);
+      from += step;
+    } while (from < length);
   }
 
   #flushReplies(): void {
