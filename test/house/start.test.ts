@@ -1,6 +1,7 @@
 /** Set-up and `npm start` on this clone: quick when there is nothing to do, and the demo answers. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +38,8 @@ test('npm packages that are not what the lock file says are seen', async () => {
 });
 
 test('npm start with a state of its own runs the example, answers, and ends', async (t) => {
+  const taken = await takenPort([8000, 8001, 8002, 8003]);
+  if (taken !== null) return t.skip(`UDP port ${taken} of 127.0.0.1 is taken: is an npm start running?`);
   const state = mkdtempSync(join(tmpdir(), 'weir-start-'));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const child = spawn(process.execPath, ['scripts/start.mjs', '--api', '127.0.0.1:0'], { cwd: ROOT, env: { ...process.env, WEIR_STATE: state }, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -61,6 +64,19 @@ test('npm start with a state of its own runs the example, answers, and ends', as
   child.kill('SIGTERM');
   assert.equal(await ended, 0);
 });
+
+async function takenPort(ports: readonly number[]): Promise<number | null> {
+  for (const port of ports) {
+    const socket = createSocket('udp4');
+    const free = await new Promise<boolean>((resolve) => {
+      socket.once('error', () => resolve(false));
+      socket.bind(port, '127.0.0.1', () => resolve(true));
+    });
+    socket.close();
+    if (!free) return port;
+  }
+  return null;
+}
 
 /** scripts/ is JavaScript: imported by its path, typed here. */
 async function setupScript(): Promise<{ firstWrongPackage(lock: object, installed: string | null): string | null; checkNode(version: string): void }> {
