@@ -30,7 +30,7 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
   const made = await candidate.create(() => {});
   try {
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
-    return [...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`), ...made.unsupported(desired).map(({ message }) => message)];
+    return [...unsupportedChecks(config.directors).map(({ director, text }) => `${text} (director ${director})`), ...made.unsupported(desired).map(({ message }) => message)];
   } finally {
     await made.close('remove');
   }
