@@ -205,10 +205,18 @@ describe('what is printed', () => {
     assert.match(err, /replacing edits that were not applied yet/);
   });
 
-  test('files with errors are never applied', async () => {
+  test('files with errors are told at their place in the file, and never reach the daemon', async () => {
+    const { code, err, calls } = await runFake(['apply', 'new.conf'], { files: { 'new.conf': `${GOOD}nat x\n    nonsense\n` } });
+    assert.equal(code, EXIT.invalid);
+    assert.match(err, /^new\.conf:\d+:5: error: .*'nonsense'/m);
+    assert.match(err, /weir: the configuration has errors; nothing was applied/);
+    assert.deepEqual(calls, []);
+  });
+
+  test('what only the daemon finds wrong is never applied either', async () => {
     const at = { file: 'layer4.conf', line: 1, col: 1, endCol: 2 };
     const { code, err, calls } = await runFake(['apply', 'new.conf'], {
-      files: { 'new.conf': 'nonsense\n' },
+      files: { 'new.conf': GOOD },
       client: { edit: async () => ({ etag: 'e2', issues: [{ severity: 'error', code: 'unknown-section', message: 'expected a section', at }] }) },
     });
     assert.equal(code, EXIT.invalid);

@@ -1,13 +1,9 @@
-/** Bad input and bad luck at start and at apply: refused with every reason and its cure, and nothing half done. */
+/** Bad input and bad luck at apply, and what of it run.test.ts does not show at start: refused with every reason and its cure, and nothing half done. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import net from 'node:net';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSocket, type Socket } from '../fixtures/echo.ts';
 import { local } from '../fixtures/loopback.ts';
 import { needs } from '../fixtures/needs.ts';
-import { temporaryDirectory } from '../fixtures/process.ts';
 import { withScope } from '../fixtures/scope.ts';
 import { refusedWeir, startWeir } from '../fixtures/weir.ts';
 
@@ -34,14 +30,6 @@ async function ask(client: Socket, vip = VIP): Promise<string> {
   assert.equal(from, `${vip.ip}:${vip.port}`);
   return text;
 }
-
-test('an unparsable file at start is refused with exit code 2 and every error at its place, and leaves nothing behind', () => withScope(async (scope) => {
-  const state = join(await temporaryDirectory(scope), 'state');
-  const refused = await refusedWeir(scope, { conf: BAD, state });
-  assert.equal(refused.code, 2, refused.output);
-  for (const error of BAD_ERRORS) assert.match(refused.output, error);
-  assert.ok(!existsSync(state), 'not even a state directory');
-}));
 
 test('an unparsable file at apply is refused with exit code 2 and every error, and what runs goes on untouched', () => withScope(async (scope) => {
   const server = await openSocket(scope, { ...SERVER, tag: 'one' });
@@ -111,22 +99,6 @@ test('an occupied port names the cure, whoever has it: a program, or another wei
   assert.match(second.output, occupied);
   assert.match(second.output, cure);
   for (let i = 0; i < 20; i++) assert.equal(await ask(client), 'one:hello');
-}));
-
-test('a port of the API that is taken, and a state directory in use, name the cure', () => withScope(async (scope) => {
-  const listener = net.createServer();
-  await new Promise<void>((resolve) => listener.listen(8440, local(5), resolve));
-  scope.defer(() => new Promise((resolve) => void listener.close(() => resolve())));
-  const api = await refusedWeir(scope, { conf: GOOD, args: ['--api', `${local(5)}:8440`] });
-  assert.equal(api.code, 1, api.output);
-  assert.match(api.output, /8440/);
-  assert.match(api.output, /--api HOST:PORT/);
-
-  const weir = await startWeir(scope, { conf: GOOD });
-  const state = await refusedWeir(scope, { conf: GOOD.replace(VIP.ip, OTHER.ip), state: weir.state });
-  assert.equal(state.code, 1, state.output);
-  assert.match(state.output, new RegExp(`another weir uses this directory: process ${weir.process.pid}`));
-  assert.match(state.output, /--state DIR/);
 }));
 
 test('without any privilege it balances on ports that need none, and SIGTERM ends it with exit code 0', unprivileged, () => withScope(async (scope) => {
