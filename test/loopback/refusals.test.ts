@@ -41,7 +41,7 @@ test('an unparsable file at apply is refused with exit code 2 and every error, a
   const refused = await weir.cli('apply', await weir.file('weir.conf', BAD));
   assert.equal(refused.code, 2, refused.output);
   for (const error of BAD_ERRORS) assert.match(refused.output, error);
-  const status = await weir.client.status();
+  const status = await weir.counted();
   assert.deepEqual(status.etags, before.etags, 'edited, running and saved are what they were');
   assert.equal((await weir.client.documents('running')).documents.layer4, GOOD);
   assert.equal(await ask(client), 'one:hello');

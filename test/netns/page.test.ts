@@ -18,7 +18,6 @@ import { withScope, type Scope } from '../fixtures/scope.ts';
 import { startWeir } from '../fixtures/weir.ts';
 import { hostPortText } from '../../src/net/endpoint.ts';
 import { parseIp } from '../../src/net/ip.ts';
-import type { StatusView } from '../../src/client/types.ts';
 
 const VIP = '192.0.2.3';
 const SERVERS = ['srv1', 'srv2', 'srv3'] as const;
@@ -100,7 +99,7 @@ for (const shape of SHAPES) {
     const after = await askAll(newcomers, servers, 'new');
     assert.deepEqual(new Set(after.answers), new Set(SERVERS));
     assert.deepEqual([...after.seen], [VIP], 'with the rule servers see the VIP');
-    const { packetsIn, packetsOut, drops } = (await weir.json<StatusView>('status')).directors[0]!;
+    const { packetsIn, packetsOut, drops } = (await weir.counted()).directors[0]!;
     assert.deepEqual([packetsIn, packetsOut, Object.values(drops).reduce((sum, n) => sum + n, 0)], [27, 27, 0]);
   }));
 }
