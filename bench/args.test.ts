@@ -7,7 +7,7 @@ test('without options: 100 and 1000 clients, 3 and 16 servers, weir and its thre
     engine: 'userspace',
     clients: [100, 1000],
     servers: [3, 16],
-    subjects: ['nginx', 'nginx-request', 'pen', 'dgram', 'weir'],
+    subjects: ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request'],
     sections: true,
     quick: false,
     json: null,
