@@ -38,7 +38,7 @@ test('dig is answered through the VIP, by both servers in turn', needs('dnsmasq'
   const answers: string[] = [];
   for (let i = 0; i < 8; i++) answers.push(await whoAnswers(scope));
   for (const { name } of SERVERS) assert.ok(answers.includes(name), `never answered by ${name}: ${answers.join(' ')}`);
-  const counted = (await weir.counted()).directors[0]!.servers;
+  const counted = (await weir.counted()).directors[0].servers;
   assert.deepEqual(counted.map(({ packetsIn, packetsOut }) => packetsIn === packetsOut), [true, true]);
   assert.equal(counted.reduce((sum, { packetsIn }) => sum + packetsIn, 0), 8, 'each query was sent once');
 }));
@@ -64,7 +64,7 @@ test('a server killed under load costs what was in flight, gets nothing while it
   const down = await until('one is down', () => weir.server('one'), ({ state }) => state === 'down');
   assert.match(down.reason, /ICMP port unreachable/);
   const detectedMs = down.sinceMs - killedAt;
-  const [dead] = (await weir.counted()).directors[0]!.servers as [ServerView];
+  const [dead] = (await weir.counted()).directors[0].servers as [ServerView];
   await until('two serves alone', () => weir.server('two'), ({ packetsOut }) => packetsOut > 3000);
   const stillDead = await weir.server('one');
   assert.equal(stillDead.state, 'down', stillDead.reason);
@@ -76,7 +76,7 @@ test('a server killed under load costs what was in flight, gets nothing while it
   await until('both share again', () => weir.client.servers(), (servers) => servers.every(({ packetsOut }, i) => packetsOut > (again[i]?.packetsOut ?? 0) + 200));
 
   const result = await dnsperf.result();
-  const [one, two] = (await weir.counted()).directors[0]!.servers as [ServerView, ServerView];
+  const [one, two] = (await weir.counted()).directors[0].servers as [ServerView, ServerView];
   t.diagnostic(`${result.sent} sent, ${result.lost} lost, down ${detectedMs} ms after the kill`);
   assert.ok(result.sent > 10_000, `dnsperf kept its rate: ${JSON.stringify(result)}`);
   assert.ok(result.lost <= LOST_MAX, `lost ${result.lost}, at most ${LOST_MAX} were in flight`);

@@ -71,7 +71,7 @@ async function askAll(clients: readonly Peer[], servers: readonly Peer[], word: 
     assert.match(text, new RegExp(`^srv\\d:${word} ${i}$`), 'each client gets the answer to its own datagram');
     return text.slice(0, 4);
   }));
-  const seen = await Promise.all(answers.map((name, i) => servers[SERVERS.indexOf(name as 'srv1')]!.inbox.take(({ text }) => text === `${word} ${i}`)));
+  const seen = await Promise.all(answers.map((name, i) => servers[SERVERS.indexOf(name as 'srv1')].inbox.take(({ text }) => text === `${word} ${i}`)));
   return { answers, seen: new Set(seen.map(({ from }) => from.ip.text)) };
 }
 
@@ -86,7 +86,7 @@ for (const shape of SHAPES) {
     const host = await openHost(scope, network.on('client'));
     const clients = await Promise.all(Array.from({ length: 9 }, () => host.open({ ip: '192.0.2.9' })));
     const weir = await startWeir(scope, { prefix: network.on('balancer'), conf: conf(shape, false) });
-    await until('the checks of all three pass', () => weir.client.status(), (status) => status.directors[0]!.servers.every(({ state }) => state === 'up'));
+    await until('the checks of all three pass', () => weir.client.status(), (status) => status.directors[0].servers.every(({ state }) => state === 'up'));
 
     const first = await askAll(clients, servers, 'hello');
     assert.deepEqual(SERVERS.map((name) => first.answers.filter((answer) => answer === name).length), [3, 3, 3], first.answers.join(' '));
@@ -99,7 +99,7 @@ for (const shape of SHAPES) {
     const after = await askAll(newcomers, servers, 'new');
     assert.deepEqual(new Set(after.answers), new Set(SERVERS));
     assert.deepEqual([...after.seen], [VIP], 'with the rule servers see the VIP');
-    const { packetsIn, packetsOut, drops } = (await weir.counted()).directors[0]!;
+    const { packetsIn, packetsOut, drops } = (await weir.counted()).directors[0];
     assert.deepEqual([packetsIn, packetsOut, Object.values(drops).reduce((sum, n) => sum + n, 0)], [27, 27, 0]);
   }));
 }

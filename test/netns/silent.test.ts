@@ -75,10 +75,10 @@ for (const { balance, lostMax, loses } of CASES) {
 
     network.run('one', 'nft', 'delete table ip silence');
     const again = await until('one is up again', servers, ([one]) => one.state === 'up');
-    await until('both share again', servers, (both) => both.every(({ packetsOut }, i) => packetsOut > again[i]!.packetsOut + 200));
+    await until('both share again', servers, (both) => both.every(({ packetsOut }, i) => packetsOut > again[i].packetsOut + 200));
 
     const result = await dnsperf.result();
-    const [one, two] = (await weir.counted()).directors[0]!.servers as [ServerView, ServerView];
+    const [one, two] = (await weir.counted()).directors[0].servers as [ServerView, ServerView];
     t.diagnostic(`${result.sent} sent, ${result.lost} lost, down after ${detectedMs} ms`);
     assert.ok(detectedMs <= DETECTION_MS + SLACK_MS, `down after ${detectedMs} ms`);
     assert.ok(result.sent > PER_SECOND * 8, `dnsperf kept its rate: ${JSON.stringify(result)}`);
