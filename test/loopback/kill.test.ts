@@ -1,7 +1,7 @@
 /** kill -9 in the middle of edits, applies and saves: the next start has the old state or the new one, never a mix. */
 import assert from 'node:assert/strict';
+import { watch } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as after } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { Documents, Stage } from '../../src/client/types.ts';
 import { openSocket } from '../fixtures/echo.ts';
@@ -47,6 +47,19 @@ async function change(weir: Weir, first: number, progress: Progress): Promise<nu
   }
 }
 
+/** Kills the daemon at the n-th thing that happens to a file of its state directory: in the middle of a write, or of what belongs to it. */
+async function killedInWrite(weir: Weir, state: string, n: number): Promise<void> {
+  let seen = 0;
+  const watcher = watch(state, () => {
+    if (++seen === n) weir.process.signal('SIGKILL');
+  });
+  const late = setTimeout(() => weir.process.signal('SIGKILL'), 10_000);
+  await weir.process.exit;
+  clearTimeout(late);
+  watcher.close();
+  assert.ok(seen >= n, `${seen} changes of files, ${n} awaited`);
+}
+
 async function numberOf(weir: Weir, stage: Stage): Promise<number> {
   const { documents } = await weir.client.documents(stage);
   const n = Number(/^# number (\d+)/.exec(documents.layer4)?.[1]);
@@ -79,9 +92,7 @@ test('killed again and again during changes, it starts with whole configurations
       assert.equal((await client.inbox.take()).text, `one:round ${round}`);
       if (round === ROUNDS) break;
       const changing = change(weir, next + 1, progress);
-      // Anywhere in the course of a few changes: which instant it is, is for the machine to choose.
-      await after(40 + 53 * round);
-      await weir.process.stop('SIGKILL');
+      await killedInWrite(weir, state, 3 + 5 * round);
       next = await changing;
       if (progress.tried.save > progress.done.save || progress.tried.edit > progress.done.edit) inside++;
     } finally {
