@@ -8,6 +8,7 @@ import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
 import type { Engine, EngineEvent } from '../engine/engine.ts';
 import type { Health, HealthService } from '../health/health.ts';
+import type { NatTable } from '../nat/nft.ts';
 import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../services/registry.ts';
 import { createSharedReading } from '../stats/reading.ts';
 import { createSampler } from '../stats/sampler.ts';
@@ -38,6 +39,8 @@ export interface DaemonOptions {
   /** The engine named on the command line; it beats the configuration's. */
   readonly engineWanted?: EngineWanted | null;
   readonly health: HealthService;
+  /** The table of NAT rules; without it a configuration with rules for it is refused. */
+  readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
   readonly hostIssues?: (config: Config) => readonly Issue[];
@@ -87,6 +90,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
     queue: createQueue(),
+    nat: options.nat ?? null,
+    natOwed: false,
     engine: notStarted(),
     engineWhy: '',
     engineWanted: 'auto',
@@ -145,7 +150,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     await core.queue.run(async () => {
       for (const director of dirty) tracker.refreshDirector(director);
       dirty.clear();
-      await carryOut(core, await planTo(core, desiredFor(core, core.running.config)));
+      const { config } = core.running;
+      await carryOut(core, await planTo(core, desiredFor(core, config), core.natOwed ? config : null));
     });
   }
 
@@ -196,16 +202,25 @@ export function createDaemon(options: DaemonOptions): Daemon {
     core.engineWhy = made.why;
     core.engineWanted = wanted();
     const desired = desiredFor(core, config);
-    refuseUnsupported(core, config, desired);
+    await refuseUnsupported(core, config, desired);
     const prepared = point.change && (await stored(store.prepare(point.change)));
     try {
-      await carryOut(core, await planTo(core, desired));
+      await carryOut(core, await planTo(core, desired, config));
     } catch (error) {
       await prepared?.abort();
       throw error;
     }
     if (prepared) await stored(prepared.commit());
     core.running = { ...core.running, revision: prepared?.revision?.revision ?? point.revision } satisfies Running;
+  }
+
+  /** 'remove' takes the NAT table away too, whatever becomes of the engine. */
+  async function closeAll(how: 'leave' | 'remove'): Promise<void> {
+    try {
+      await core.engine.close(how);
+    } finally {
+      if (how === 'remove' && core.nat !== null && (await core.nat.probe()).length === 0) await core.nat.remove();
+    }
   }
 
   function hostIssues(): () => readonly Issue[] {
@@ -281,7 +296,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await runner.stop();
       await health.stop();
       events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
-      await core.queue.run(() => core.engine.close(how));
+      await core.queue.run(() => closeAll(how));
       await events.flush();
       await store.close();
     },

@@ -30,7 +30,7 @@ export function lvsPart(core: Core, options: { readonly wanted: () => EngineWant
     const before = core.lvs;
     core.lvs = lvs;
     try {
-      await carryOut(core, await planTo(core, desiredFor(core, core.running.config)));
+      await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config));
     } catch (error) {
       core.lvs = before;
       throw error;
@@ -64,7 +64,7 @@ async function replaceEngine(core: Core, wanted: EngineWanted, make: MakeEngine)
   const desired = desiredFor(core, core.running.config);
   use({ ...made, wanted });
   try {
-    refuseUnsupported(core, core.running.config, desired);
+    await refuseUnsupported(core, core.running.config, desired);
   } catch (error) {
     use(old);
     await made.engine.close('leave');
@@ -72,7 +72,7 @@ async function replaceEngine(core: Core, wanted: EngineWanted, make: MakeEngine)
   }
   await old.engine.close('remove');
   try {
-    await carryOut(core, await planTo(core, desired));
+    await carryOut(core, await planTo(core, desired, core.running.config));
   } catch (error) {
     await made.engine.close('remove').catch(() => undefined);
     use({ ...(await makeEngine(make, old.wanted)), wanted: old.wanted });
