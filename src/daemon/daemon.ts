@@ -6,7 +6,7 @@ import type { Documents, EventView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
-import type { Engine, EngineEvent } from '../engine/engine.ts';
+import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
 import type { Health, HealthService } from '../health/health.ts';
 import type { NatTable } from '../nat/nft.ts';
 import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../services/registry.ts';
@@ -22,6 +22,8 @@ import { engineWantedBy, lvsPart, makeEngine, type EngineWanted } from './lvs.ts
 import { findServer, notFound, overridesOf, setOverride } from './overrides.ts';
 import { createQueue } from './queue.ts';
 import { endpointQuery, sessionFilter, sessionLimit } from './queries.ts';
+import { createNetworkServices, type HostTools } from './network.ts';
+import { healthPart, indexOf, notStarted, parseCache } from './pieces.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
 import { createStatus } from './status.ts';
@@ -43,7 +45,9 @@ export interface DaemonOptions {
   readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
-  readonly hostIssues?: (config: Config) => readonly Issue[];
+  readonly hostIssues?: (config: Config, engine: EngineName | null) => readonly Issue[];
+  /** What the services `network` and `lvs` act with; without it network sections are kept as written and no switch is set. */
+  readonly host?: HostTools;
   /**
    * The FILE weir was started with. It becomes edited, running and saved at the first start and whenever it has changed since the last;
    * an unchanged one leaves what was saved. Null: start from saved, or empty.
@@ -76,7 +80,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config)] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, life === 'started' ? core.engine.name : null)] };
   };
   const reading = createSharedReading({ clock, read: () => core.engine.read() });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
@@ -106,6 +110,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       dirty.clear();
       health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
+      networks.follow();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
     },
@@ -114,6 +119,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     events.add({ kind: `director-${to}`, who: 'weir', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
   });
   const stages = createStages(core);
+  const networks = createNetworkServices({ core, services, tools: options.host ?? null });
+  const lvs = lvsPart(core, { wanted: () => wanted(), make, sysctls: options.host?.sysctls ?? null });
   const source = {
     directorState: (director: Director) => tracker.director(director),
     status: (director: Director, server: Server) => tracker.server(director, server),
@@ -121,7 +128,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
   const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues() });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -197,10 +204,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
     core.overrides = overridesOf(store.state()?.overrides ?? []);
     core.lvs = config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running';
     core.running = { documents: point.documents, etag: etagOf(point.documents), config, issues: parseText(point.documents).issues, revision: point.revision };
+    // First, because a VIP must be on an interface before an engine can listen on it.
+    await networks.start();
     const made = await makeEngine(make, wanted());
     core.engine = made.engine;
     core.engineWhy = made.why;
     core.engineWanted = wanted();
+    if (core.lvs === 'running') lvs.setSwitches();
     const desired = desiredFor(core, config);
     await refuseUnsupported(core, config, desired);
     const prepared = point.change && (await stored(store.prepare(point.change)));
@@ -219,7 +229,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
     try {
       await core.engine.close(how);
     } finally {
-      if (how === 'remove' && core.nat !== null && (await core.nat.probe()).length === 0) await core.nat.remove();
+      if (how === 'remove') {
+        lvs.undoSwitches();
+        if (core.nat !== null && (await core.nat.probe()).length === 0) await core.nat.remove();
+        await networks.remove();
+      }
     }
   }
 
@@ -227,7 +241,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config) ?? [] };
+      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
       return kept.issues;
     };
   }
@@ -279,12 +293,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await store.close();
         throw error;
       }
-      services.register(lvsPart(core, { wanted, make }), core.lvs);
-      services.register(healthPart(health), 'running');
+      services.register(lvs.part, core.lvs);
+      const checks = core.running.config.services.find((s) => s.name === 'health')?.autostart !== false;
+      services.register(healthPart(health), checks ? 'running' : 'stopped');
       watchHealth();
       runner.start();
       core.changed();
-      health.start();
+      if (checks) health.start();
       sampler.start();
       events.add({ kind: 'start', who: 'weir', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
     },
@@ -360,55 +375,5 @@ export function createDaemon(options: DaemonOptions): Daemon {
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
     note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),
     subscribe: (listener: { event?(event: EventView): void; sample?(sample: SampleView): void }) => events.subscribe(listener),
-  };
-}
-
-function healthPart(health: HealthService): Lifecycle {
-  return {
-    name: 'health',
-    instance: null,
-    text() {
-      const { targets, done, failed } = health.counters();
-      return `${targets === 1 ? '1 server' : `${targets} servers`} checked, ${done} checks done, ${failed} failed; while stopped, states stay as they are`;
-    },
-    start: async () => health.start(),
-    stop: () => health.stop(),
-  };
-}
-
-function indexOf(config: Config): Map<string, { readonly director: Director; readonly server: Server }> {
-  const index = new Map<string, { readonly director: Director; readonly server: Server }>();
-  for (const director of config.directors) {
-    for (const server of director.servers) {
-      const entry = { director, server };
-      index.set(overrideKey(director.name, server.name), entry);
-      index.set(healthKey(director, server), entry);
-    }
-  }
-  return index;
-}
-
-/** Keeps the last few parsed configurations: edited and running are asked for again and again. */
-function parseCache(parse: (documents: Documents) => Parsed): (documents: Documents) => Parsed {
-  const kept = new Map<string, Parsed>();
-  return (documents) => {
-    const etag = etagOf(documents);
-    const found = kept.get(etag) ?? parse(documents);
-    kept.delete(etag);
-    kept.set(etag, found);
-    if (kept.size > 3) kept.delete(kept.keys().next().value as string);
-    return found;
-  };
-}
-
-/** Stands in before start: a call is a fault of the caller. */
-function notStarted(): Engine {
-  const refuse = async (): Promise<never> => {
-    throw new Error('the daemon has not started');
-  };
-  return {
-    name: 'userspace', probe: refuse, observe: refuse, apply: refuse, read: refuse, sessions: refuse, purge: refuse, explain: refuse,
-    unsupported: () => [],
-    close: async () => undefined,
   };
 }

@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   services: ['net', 'config', 'command', 'types:client'],
   import: ['net', 'config'],
   client: ['types:config', 'types:balance'],
-  daemon: ['net', 'balance', 'config', 'plan', 'engine', 'nat', 'health', 'stats', 'store', 'services', 'client'],
+  daemon: ['net', 'balance', 'command', 'config', 'plan', 'engine', 'nat', 'health', 'stats', 'store', 'services', 'client'],
   api: ['net', 'balance', 'config', 'engine', 'stats', 'store', 'client', 'daemon'],
   cli: ['net', 'client', 'config', 'import', 'types:balance'],
   web: ['net', 'client', 'config', 'types:balance'],
