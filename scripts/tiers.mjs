@@ -23,6 +23,7 @@ const linux = () => (process.platform === 'linux' ? null : `needs Linux, this is
 export const TIERS = [
   { name: 'house', folder: 'dist/test/house', jobs: cores, fileSeconds: 180, needs: [] },
   { name: 'unit', folder: 'dist/src', jobs: cores, fileSeconds: 120, needs: [] },
+  { name: 'bench', folder: 'dist/bench', jobs: cores, fileSeconds: 60, needs: [] },
   { name: 'golden', folder: 'dist/test/golden', jobs: cores, fileSeconds: 120, needs: [] },
   { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
   { name: 'loopback', folder: 'dist/test/loopback', jobs: cores, fileSeconds: 300, needs: [linux] },

@@ -31,9 +31,12 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
   const made = await candidate.create(() => {});
   try {
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
+    const nat = engine === 'lvs' ? [] : natLimits(config);
     return [
-      ...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`), ...made.unsupported(desired).map(({ message }) => message),
-      ...(engine === 'lvs' ? [] : natLimits(config).map(({ rule, director, what }) => `engine ${engine} cannot do ${what} (NAT rule ${rule}, director ${director})`))];
+      ...unsupportedChecks(config.directors).map(({ director, text }) => `${text} (director ${director})`),
+      ...made.unsupported(desired).map(({ message }) => message),
+      ...nat.map(({ rule, director, what }) => `engine ${engine} cannot do ${what} (NAT rule ${rule}, director ${director})`),
+    ];
   } finally {
     await made.close('remove');
   }

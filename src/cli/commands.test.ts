@@ -62,7 +62,7 @@ describe('each command asks the client for exactly this', () => {
     });
   }
   test('no command is left out of these rows', () => {
-    const elsewhere = ['run', 'check', 'fmt', 'completion', 'version'];
+    const elsewhere = ['run', 'check', 'fmt', 'send', 'completion', 'version'];
     const missing = COMMANDS.map(({ name }) => name).filter((name) => !elsewhere.includes(name) && !rows.some(([line]) => line === name || line.startsWith(`${name} `)));
     assert.deepEqual(missing, []);
   });
@@ -155,9 +155,7 @@ describe('what is printed', () => {
     };
     for (const line of ['servers', 'servers --json', 'events', 'events --json', 'explain a b', 'metrics', 'show', 'apply', 'apply --json']) {
       const { out, err } = await runFake(line.split(' '), { client, tty: true });
-      // eslint-disable-next-line no-control-regex -- control characters are what this is about
       const ours = `${out}${err}`.replace(/\u001b\[(\d+|0)m/g, '');
-      // eslint-disable-next-line no-control-regex -- as above
       assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(ours), JSON.stringify(ours));
       assert.match(ours, /evil/);
     }

@@ -62,8 +62,8 @@ export interface Core {
   natOwed: boolean;
   engine: Engine;
   engineWhy: string;
-  /** The engine that was asked for when this one was made. */
-  engineWanted: 'auto' | EngineName;
+  /** The engine that was asked for when this one was made; null: there is none that works. */
+  engineWanted: 'auto' | EngineName | null;
   running: Running;
   overrides: Overrides;
   /** `stopped`: the service lvs was stopped, the data plane is empty. */

@@ -13,22 +13,24 @@ import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../
 import { createSharedReading } from '../stats/reading.ts';
 import { createSampler } from '../stats/sampler.ts';
 import { etagOf } from '../store/documents.ts';
-import type { StateChange, Store } from '../store/store.ts';
-import { completeDocuments, createStages, refuseUnsupported, requireConfig, stateOf } from './apply.ts';
-import { Refusal, type Control } from './control.ts';
-import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed, type Running } from './core.ts';
+import type { Store } from '../store/store.ts';
+import { completeDocuments, createStages, stateOf } from './apply.ts';
+import type { Control } from './control.ts';
+import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
 import { createEventLog } from './events.ts';
-import { engineWantedBy, lvsPart, makeEngine, type EngineWanted } from './lvs.ts';
-import { findServer, notFound, overridesOf, setOverride } from './overrides.ts';
-import { createQueue } from './queue.ts';
-import { endpointQuery, sessionFilter, sessionLimit } from './queries.ts';
+import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
-import { healthPart, indexOf, notStarted, parseCache } from './pieces.ts';
+import { findServer, notFound, setOverride } from './overrides.ts';
+import { parseCache } from './parse-cache.ts';
+import { createQueue } from './queue.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
+import { actOnService, healthPart } from './services.ts';
+import { startUp } from './start.ts';
 import { createStatus } from './status.ts';
 import { overriddenTargets } from './targets.ts';
 import { createTracker } from './tracker.ts';
+import { createTraffic } from './traffic.ts';
 import { directorViews } from './views.ts';
 
 export interface DaemonOptions {
@@ -89,7 +91,6 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
-  let engineNumber = 0;
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -120,27 +121,28 @@ export function createDaemon(options: DaemonOptions): Daemon {
   });
   const stages = createStages(core);
   const networks = createNetworkServices({ core, services, tools: options.host ?? null });
-  const lvs = lvsPart(core, { wanted: () => wanted(), make, sysctls: options.host?.sysctls ?? null });
+  const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
+  const lvs = lvsPart(core, { wanted, make, sysctls: options.host?.sysctls ?? null });
   const source = {
     directorState: (director: Director) => tracker.director(director),
     status: (director: Director, server: Server) => tracker.server(director, server),
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
   const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
-    const number = ++engineNumber;
+    let mine: Engine | null = null;
     const made = await options.createEngine({
       wanted: engineWanted,
-      // An engine that was replaced has no say any more.
+      // An engine that was replaced, or never came into use, has no say.
       onEvent: (event) => {
-        if (number === engineNumber && life !== 'stopped') engineEvent(event);
+        if (mine !== null && core.engine === mine && life !== 'stopped') engineEvent(event);
       },
     });
-    return { engine: serialEngine(made.engine), why: made.why };
+    mine = serialEngine(made.engine);
+    return { engine: mine, why: made.why };
   }
 
   function engineEvent(event: EngineEvent): void {
@@ -182,49 +184,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     });
   }
 
-  /** What the start makes of state and FILE: the documents to run and what the store must learn of it. */
-  function startingPoint(): { readonly documents: Documents; readonly change: StateChange | null; readonly revision: number } {
-    const state = store.state();
-    const initial = options.initial ?? null;
-    const revision = (note: string): StateChange['revision'] => ({ who: 'weir', what: 'start', note });
-    if (!state || (initial && etagOf(initial) !== state.imported)) {
-      const documents = initial ?? EMPTY;
-      const note = !state ? 'first start' : 'the FILE weir was started with has changed; what was saved before is kept as a revision';
-      const imported = initial ? etagOf(initial) : null;
-      return { documents, change: { edited: documents, running: documents, saved: documents, imported, revision: revision(note) }, revision: 0 };
-    }
-    const { documents } = state.saved;
-    if (state.running.etag === state.saved.etag) return { documents, change: null, revision: state.running.revision };
-    return { documents, change: { running: documents, revision: revision(`saved revision ${state.saved.revision}; revision ${state.running.revision} ran unsaved before`) }, revision: 0 };
-  }
-
-  async function startUp(): Promise<void> {
-    const point = startingPoint();
-    const { config } = requireConfig(core, point.documents, 'the configuration to start with');
-    core.overrides = overridesOf(store.state()?.overrides ?? []);
-    core.lvs = config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running';
-    core.running = { documents: point.documents, etag: etagOf(point.documents), config, issues: parseText(point.documents).issues, revision: point.revision };
-    // First, because a VIP must be on an interface before an engine can listen on it.
-    await networks.start();
-    const made = await makeEngine(make, wanted());
-    core.engine = made.engine;
-    core.engineWhy = made.why;
-    core.engineWanted = wanted();
-    if (core.lvs === 'running') lvs.setSwitches();
-    const desired = desiredFor(core, config);
-    await refuseUnsupported(core, config, desired);
-    const prepared = point.change && (await stored(store.prepare(point.change)));
-    try {
-      await carryOut(core, await planTo(core, desired, config));
-    } catch (error) {
-      await prepared?.abort();
-      throw error;
-    }
-    if (prepared) await stored(prepared.commit());
-    core.running = { ...core.running, revision: prepared?.revision?.revision ?? point.revision } satisfies Running;
-  }
-
-  /** 'remove' takes the NAT table away too, whatever becomes of the engine. */
+  /** 'remove' takes switches, NAT table and addresses away too, whatever becomes of the engine. */
   async function closeAll(how: 'leave' | 'remove'): Promise<void> {
     try {
       await core.engine.close(how);
@@ -246,38 +206,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     };
   }
 
-  async function service(name: string, instance: string | null, action: Parameters<Control['service']>[2], who: string): ReturnType<Control['service']> {
-    const label = instance === null ? name : `${name} ${instance}`;
-    if (!services.has(name, instance)) throw notFound('service of weir', label, services.names());
-    if (!['start', 'stop', 'restart', 'reload'].includes(action)) throw new Refusal('BAD_REQUEST', `an action must be start, stop, restart or reload, found ${String(action)}`, { cure: 'use one of these' });
-    await core.queue.run(async () => {
-      try {
-        await services.act(name, instance, action);
-        events.add({ kind: 'service', who, text: `service ${label}: ${action}`, audit: true });
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        events.add({ kind: 'service', who, text: `service ${label}: ${action} failed: ${message}`, audit: true });
-        throw error instanceof Refusal ? error : new Refusal('APPLY_FAILED', `service ${label}: ${message}`, { cure: 'see weir events', cause: error });
-      }
-    });
-    const view = services.views(core.running.config.services).find((s) => s.name === name && s.instance === instance);
-    if (!view) throw new Error(`service ${label} has gone`);
-    return view;
-  }
-
   async function views(): ReturnType<Control['directors']> {
     const now = await readingOrNull(core);
     return directorViews(core.running.config.directors, now.reading, source);
-  }
-
-  async function engineAsked<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      if (error instanceof Refusal) throw error;
-      const cure = error instanceof Error && 'cure' in error && typeof error.cure === 'string' ? error.cure : 'try again; if it stays, restart the service lvs';
-      throw new Refusal('APPLY_FAILED', `the engine refused: ${error instanceof Error ? error.message : String(error)}`, { cure, cause: error });
-    }
   }
 
   return {
@@ -286,7 +217,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       life = 'started';
       startedAtMs = clock.now();
       try {
-        await core.queue.run(startUp);
+        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, wanted, make, networks, lvs }));
       } catch (error) {
         life = 'stopped';
         await core.engine.close('leave').catch(() => undefined);
@@ -311,9 +242,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await runner.stop();
       await health.stop();
       events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
-      await core.queue.run(() => closeAll(how));
-      await events.flush();
-      await store.close();
+      try {
+        await core.queue.run(() => closeAll(how));
+      } finally {
+        await events.flush();
+        await store.close();
+      }
     },
     imported: (documents) => core.queue.run(async () => void (await stored(store.commit({ imported: etagOf(documents) })))),
     register: (part, state) => services.register(part, state),
@@ -345,35 +279,36 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (!view) throw notFound('server', server, []);
       return view;
     },
-    sessions: (query) => engineAsked(Promise.resolve().then(() => core.engine.sessions(sessionFilter(query), { limit: sessionLimit(query.limit), ...(query.cursor === undefined ? {} : { cursor: query.cursor }) }))),
-    async purge(query, who) {
-      const filter = sessionFilter(query);
-      const count = await engineAsked(core.engine.purge(filter));
-      reading.forget();
-      const what = Object.entries(filter).map(([key, value]) => `${key} ${value}`).join(', ');
-      events.add({ kind: 'purge', who, text: `purged ${count} sessions (${what === '' ? 'all' : what})`, audit: true });
-      return count;
-    },
-    async explain(query) {
-      const { vip, client, assumed } = endpointQuery(query);
-      const said = await engineAsked(core.engine.explain({ client, vip, protocol: query.protocol }));
-      const director = core.running.config.directors.find((d) => d.name === said.director);
-      return {
-        ...said,
-        why: assumed ? `${said.why} (no client port given: as if from port ${assumed})` : said.why,
-        // The engine knows only whether a server takes sessions; health knows that nobody has checked it.
-        candidates: said.candidates.map((c) => {
-          const server = director?.servers.find((s) => s.name === c.server);
-          return director && server ? { ...c, state: tracker.server(director, server).state } : c;
-        }),
-      };
-    },
+    ...createTraffic(core, tracker),
     services: () => services.views(core.running.config.services),
-    service,
-    reading: () => engineAsked(reading.get()),
+    service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
     note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),
     subscribe: (listener: { event?(event: EventView): void; sample?(sample: SampleView): void }) => events.subscribe(listener),
+  };
+}
+
+function indexOf(config: Config): Map<string, { readonly director: Director; readonly server: Server }> {
+  const index = new Map<string, { readonly director: Director; readonly server: Server }>();
+  for (const director of config.directors) {
+    for (const server of director.servers) {
+      const entry = { director, server };
+      index.set(overrideKey(director.name, server.name), entry);
+      index.set(healthKey(director, server), entry);
+    }
+  }
+  return index;
+}
+
+/** Stands in before start: a call is a fault of the caller. */
+function notStarted(): Engine {
+  const refuse = async (): Promise<never> => {
+    throw new Error('the daemon has not started');
+  };
+  return {
+    name: 'userspace', probe: refuse, observe: refuse, apply: refuse, read: refuse, sessions: refuse, purge: refuse, explain: refuse,
+    unsupported: () => [],
+    close: async () => undefined,
   };
 }

@@ -85,7 +85,8 @@ export function lvsPart(core: Core, options: { readonly wanted: () => EngineWant
     stop: () => become('stopped'),
     reload: () => become(core.lvs),
     async restart() {
-      if (options.wanted() !== core.engineWanted) await replaceEngine(core, options.wanted(), options.make);
+      const wanted = options.wanted();
+      if (wanted !== core.engineWanted || !(await answers(core.engine))) await replaceEngine(core, wanted, options.make);
       await become('running');
     },
   };
@@ -96,6 +97,16 @@ export function lvsPart(core: Core, options: { readonly wanted: () => EngineWant
       return conntrack === null || conntrack === on ? [] : [{ service: 'lvs', text: `conntrack is ${on ? 'on' : 'off'} in the configuration and ${conntrack ? 'on' : 'off'} in the kernel` }];
     },
   };
+}
+
+/** An engine that cannot say what it does is past repair: a restart makes a new one. */
+async function answers(engine: Engine): Promise<boolean> {
+  try {
+    await engine.observe();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Puts another engine in place: made and probed while the old one works, which ends only then; a new one that cannot take over gives way to the old kind. */
@@ -117,12 +128,15 @@ async function replaceEngine(core: Core, wanted: EngineWanted, make: MakeEngine)
     await made.engine.close('leave');
     throw error;
   }
-  await old.engine.close('remove');
+  // A broken engine may not even close; what it held, the new one finds out.
+  await old.engine.close('remove').catch((error: unknown) => core.events.add({ kind: 'engine-fault', who: 'weir', text: `engine ${old.engine.name} did not close: ${String(error)}` }));
   try {
     await carryOut(core, await planTo(core, desired, core.running.config));
   } catch (error) {
     await made.engine.close('remove').catch(() => undefined);
-    use({ ...(await makeEngine(make, old.wanted)), wanted: old.wanted });
+    // Null until the old kind is back: a later restart must not take the closed engine for the one that is wanted.
+    core.engineWanted = null;
+    use({ ...(await makeEngine(make, old.wanted ?? wanted)), wanted: old.wanted ?? wanted });
     core.trigger();
     throw error;
   }
