@@ -2,7 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { endianness, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { HostFacts } from '../config/host.ts';
+import { hostIssues, type HostFacts } from '../config/host.ts';
+import type { Issue } from '../config/issue.ts';
+import type { Config } from '../config/model.ts';
 import { networkOf, type Cidr } from '../net/cidr.ts';
 import { ipFromBytes, parseIp } from '../net/ip.ts';
 
@@ -31,6 +33,11 @@ export function hostFacts(proc = '/proc'): HostFacts {
     ...(strict === null ? {} : { rpFilterStrict: strict }),
     ...(routes === null ? {} : { routes }),
   };
+}
+
+/** Returns what this host lacks for a configuration with an engine (undefined: the one the configuration names). */
+export function issuesHere(config: Config, engine: string | undefined): readonly Issue[] {
+  return hostIssues(config, { ...hostFacts(), ...(engine === 'lvs' || engine === 'xdp' || engine === 'userspace' ? { engine } : {}) });
 }
 
 /** The higher of an interface's own value and that of `all` counts (ip-sysctl); 2 is loose. */

@@ -18,7 +18,6 @@ import { clean } from '../cli/text.ts';
 import type { Documents } from '../client/types.ts';
 import { systemClock } from '../clock/clock.ts';
 import { runCommand } from '../command/command.ts';
-import { hostIssues } from '../config/host.ts';
 import { Refusal } from '../daemon/control.ts';
 import { createDaemon, type Daemon } from '../daemon/daemon.ts';
 import { selectEngine } from '../engine/select.ts';
@@ -34,7 +33,7 @@ import { openStore, type Store } from '../store/store.ts';
 import { banner } from './banner.ts';
 import { startDemo } from './demo.ts';
 import { engineCandidates, parseDocuments } from './engines.ts';
-import { hostFacts } from './host-facts.ts';
+import { issuesHere } from './host-facts.ts';
 import { catchHangups, reload } from './hangup.ts';
 import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
 import { startFailure } from './start-failure.ts';
@@ -133,7 +132,7 @@ async function startDaemon(o: {
     parse: parseDocuments,
     nat: createNatTable({ run: runCommand, release: release() }),
     host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },
-    hostIssues: (config, engine) => hostIssues(config, { ...hostFacts(), ...(engine === null ? {} : { engine }) }),
+    hostIssues: (config, engine) => issuesHere(config, engine ?? undefined),
     clock: systemClock,
     version: o.context.version,
   });
