@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
+import { release } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { createApp } from '../api/app.ts';
 import { ADMIN, openAuth, type Auth } from '../api/auth/auth.ts';
@@ -17,12 +17,15 @@ import { CliError } from '../cli/failure.ts';
 import { clean } from '../cli/text.ts';
 import type { Documents } from '../client/types.ts';
 import { systemClock } from '../clock/clock.ts';
-import { hostIssues } from '../config/host.ts';
+import { runCommand } from '../command/command.ts';
 import { Refusal } from '../daemon/control.ts';
 import { createDaemon, type Daemon } from '../daemon/daemon.ts';
 import { selectEngine } from '../engine/select.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { createHealthService } from '../health/health-service.ts';
+import { createNatTable } from '../nat/nft.ts';
+import { fileLedger } from '../services/ledger.ts';
+import { createSysctls, procSysctls } from '../services/sysctl.ts';
 import { etagOf } from '../store/documents.ts';
 import { realFiles } from '../store/files.ts';
 import { realProcesses } from '../store/lock.ts';
@@ -30,6 +33,7 @@ import { openStore, type Store } from '../store/store.ts';
 import { banner } from './banner.ts';
 import { startDemo } from './demo.ts';
 import { engineCandidates, parseDocuments } from './engines.ts';
+import { issuesHere } from './host-facts.ts';
 import { catchHangups, reload } from './hangup.ts';
 import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
 import { startFailure } from './start-failure.ts';
@@ -118,6 +122,7 @@ async function startDaemon(o: {
   readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly log: Log; readonly undo: Undo;
 }): Promise<Daemon> {
   const { options, store, initial, log } = o;
+  const ledger = fileLedger();
   const candidates = engineCandidates({ workers: options.workers });
   const daemon = createDaemon({
     store, initial,
@@ -125,7 +130,9 @@ async function startDaemon(o: {
     engineWanted: engineName(options.engine),
     health: createHealthService({ log: (text) => log.warn(text) }),
     parse: parseDocuments,
-    hostIssues: (config) => hostIssues(config, hostFacts()),
+    nat: createNatTable({ run: runCommand, release: release() }),
+    host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },
+    hostIssues: (config, engine) => issuesHere(config, engine ?? undefined),
     clock: systemClock,
     version: o.context.version,
   });
@@ -136,11 +143,6 @@ async function startDaemon(o: {
 
 function engineName(text: string | undefined): 'auto' | EngineName | null {
   return text === 'auto' || text === 'userspace' || text === 'xdp' || text === 'lvs' ? text : null;
-}
-
-function hostFacts(): { readonly addresses: readonly string[]; readonly interfaces: readonly string[] } {
-  const all = networkInterfaces();
-  return { addresses: Object.values(all).flatMap((list) => (list ?? []).map(({ address }) => address)), interfaces: Object.keys(all) };
 }
 
 /** Opens accounts and tokens; `password` of the result is the generated one, to be shown this once. */

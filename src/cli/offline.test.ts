@@ -51,6 +51,26 @@ test('what an engine cannot do is told, with exit code 7', async () => {
   assert.match(out, /^engine userspace: mode tunnel \(director web\)$/m);
 });
 
+test('with --here what this host lacks is told at its place', async () => {
+  const { code, out } = await runFake(['check', 'a.conf', '--here', '--engine', 'lvs', '--strict'], { files: { 'a.conf': GOOD } });
+  assert.equal(code, EXIT.invalid);
+  assert.match(out, /^a\.conf:1:\d+: warning: not here with lvs$/m);
+});
+
+test('import prints the configuration alone and reports on standard error; --strict fails on anything lost', async () => {
+  const files = { 'rules.txt': '-A -u 192.0.2.1:53 -s wlc\n-a -u 192.0.2.1:53 -r 198.51.100.2:53 -m -w 1 -x 5 -y 1\n' };
+  const { code, out, err, written } = await runFake(['import', 'ipvsadm', 'rules.txt'], { files });
+  assert.deepEqual([code, written.size], [0, 0]);
+  assert.equal((await runFake(['check', 'a.conf'], { files: { 'a.conf': out } })).code, 0);
+  assert.match(err, /^rules\.txt:1: carried over: director udp-192\.0\.2\.1-53 /m);
+  assert.match(err, /^rules\.txt:2: not carried over: connection thresholds/m);
+  const file = await runFake(['import', 'ipvsadm', '-', '-o', 'new.conf', '--strict', '-q'], { stdin: files['rules.txt'] });
+  assert.deepEqual([file.code, file.out, file.written.get('new.conf'), /carried over: director/.test(file.err)], [EXIT.failed, '', out, false]);
+  const json: unknown = JSON.parse((await runFake(['import', 'ipvsadm', 'rules.txt', '--json'], { files })).out);
+  assert.ok(typeof json === 'object' && json !== null && 'notes' in json && Array.isArray(json.notes) && json.notes.length === 2);
+  assert.equal((await runFake(['import', 'squid', 'rules.txt'], { files })).code, EXIT.usage);
+});
+
 test('files that are not there, not text, or given twice on stdin are refused by name', async () => {
   assert.match((await runFake(['check', 'none.conf'])).err, /no such file or directory: none\.conf/);
   const binary = await runFake(['check', 'b.conf'], { files: { 'b.conf': new Uint8Array([0x64, 0, 0xff]) } });

@@ -6,8 +6,9 @@ import type { Documents, EventView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
-import type { Engine, EngineEvent } from '../engine/engine.ts';
+import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
 import type { Health, HealthService } from '../health/health.ts';
+import type { NatTable } from '../nat/nft.ts';
 import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../services/registry.ts';
 import { createSharedReading } from '../stats/reading.ts';
 import { createSampler } from '../stats/sampler.ts';
@@ -18,6 +19,7 @@ import type { Control } from './control.ts';
 import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
+import { createNetworkServices, type HostTools } from './network.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
@@ -41,9 +43,13 @@ export interface DaemonOptions {
   /** The engine named on the command line; it beats the configuration's. */
   readonly engineWanted?: EngineWanted | null;
   readonly health: HealthService;
+  /** The table of NAT rules; without it a configuration with rules for it is refused. */
+  readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
-  readonly hostIssues?: (config: Config) => readonly Issue[];
+  readonly hostIssues?: (config: Config, engine: EngineName | null) => readonly Issue[];
+  /** What the services `network` and `lvs` act with; without it network sections are kept as written and no switch is set. */
+  readonly host?: HostTools;
   /**
    * The FILE weir was started with. It becomes edited, running and saved at the first start and whenever it has changed since the last;
    * an unchanged one leaves what was saved. Null: start from saved, or empty.
@@ -76,7 +82,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config)] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, life === 'started' ? core.engine.name : null)] };
   };
   const reading = createSharedReading({ clock, read: () => core.engine.read() });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
@@ -89,6 +95,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
     queue: createQueue(),
+    nat: options.nat ?? null,
+    natOwed: false,
     engine: notStarted(),
     engineWhy: '',
     engineWanted: 'auto',
@@ -103,6 +111,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       dirty.clear();
       health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
+      networks.follow();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
     },
@@ -111,14 +120,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
     events.add({ kind: `director-${to}`, who: 'weir', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
   });
   const stages = createStages(core);
+  const networks = createNetworkServices({ core, services, tools: options.host ?? null });
+  const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
+  const lvs = lvsPart(core, { wanted, make, sysctls: options.host?.sysctls ?? null });
   const source = {
     directorState: (director: Director) => tracker.director(director),
     status: (director: Director, server: Server) => tracker.server(director, server),
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues() });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -148,7 +159,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     await core.queue.run(async () => {
       for (const director of dirty) tracker.refreshDirector(director);
       dirty.clear();
-      await carryOut(core, await planTo(core, desiredFor(core, core.running.config)));
+      const { config } = core.running;
+      await carryOut(core, await planTo(core, desiredFor(core, config), core.natOwed ? config : null));
     });
   }
 
@@ -172,11 +184,24 @@ export function createDaemon(options: DaemonOptions): Daemon {
     });
   }
 
+  /** 'remove' takes switches, NAT table and addresses away too, whatever becomes of the engine. */
+  async function closeAll(how: 'leave' | 'remove'): Promise<void> {
+    try {
+      await core.engine.close(how);
+    } finally {
+      if (how === 'remove') {
+        lvs.undoSwitches();
+        if (core.nat !== null && (await core.nat.probe()).length === 0) await core.nat.remove();
+        await networks.remove();
+      }
+    }
+  }
+
   function hostIssues(): () => readonly Issue[] {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config) ?? [] };
+      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
       return kept.issues;
     };
   }
@@ -192,19 +217,20 @@ export function createDaemon(options: DaemonOptions): Daemon {
       life = 'started';
       startedAtMs = clock.now();
       try {
-        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, wanted, make }));
+        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, wanted, make, networks, lvs }));
       } catch (error) {
         life = 'stopped';
         await core.engine.close('leave').catch(() => undefined);
         await store.close();
         throw error;
       }
-      services.register(lvsPart(core, { wanted, make }), core.lvs);
-      services.register(healthPart(health), 'running');
+      services.register(lvs.part, core.lvs);
+      const checks = core.running.config.services.find((s) => s.name === 'health')?.autostart !== false;
+      services.register(healthPart(health), checks ? 'running' : 'stopped');
       watchHealth();
       runner.start();
       core.changed();
-      health.start();
+      if (checks) health.start();
       sampler.start();
       events.add({ kind: 'start', who: 'weir', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
     },
@@ -217,7 +243,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await health.stop();
       events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
       try {
-        await core.queue.run(() => core.engine.close(how));
+        await core.queue.run(() => closeAll(how));
       } finally {
         await events.flush();
         await store.close();

@@ -4,7 +4,8 @@ import { etagOf } from '../store/documents.ts';
 import type { StateChange, Store } from '../store/store.ts';
 import { refuseUnsupported, requireConfig } from './apply.ts';
 import { carryOut, desiredFor, planTo, stored, type Core } from './core.ts';
-import { makeEngine, type EngineWanted, type MakeEngine } from './lvs.ts';
+import { makeEngine, type EngineWanted, type LvsService, type MakeEngine } from './lvs.ts';
+import type { NetworkServices } from './network.ts';
 import { overridesOf } from './overrides.ts';
 
 const EMPTY: Documents = { layer4: '', nat: '', services: '' };
@@ -12,7 +13,10 @@ const EMPTY: Documents = { layer4: '', nat: '', services: '' };
 /** Makes `core` run what was saved, or `initial` when it is new. Throws Refusal or StoreError, having stored nothing. */
 export async function startUp(
   core: Core,
-  options: { readonly initial: Documents | null; readonly wanted: () => EngineWanted; readonly make: MakeEngine },
+  options: {
+    readonly initial: Documents | null; readonly wanted: () => EngineWanted; readonly make: MakeEngine;
+    readonly networks: Pick<NetworkServices, 'start'>; readonly lvs: Pick<LvsService, 'setSwitches'>;
+  },
 ): Promise<void> {
   const { store } = core;
   const { documents, change, revision } = startingPoint(store, options.initial);
@@ -20,16 +24,19 @@ export async function startUp(
   core.overrides = overridesOf(store.state()?.overrides ?? []);
   core.lvs = config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running';
   core.running = { documents, etag: etagOf(documents), config, issues: core.parseText(documents).issues, revision };
+  // First, because a VIP must be on an interface before an engine can listen on it.
+  await options.networks.start();
   const wanted = options.wanted();
   const made = await makeEngine(options.make, wanted);
   core.engine = made.engine;
   core.engineWhy = made.why;
   core.engineWanted = wanted;
   const desired = desiredFor(core, config);
-  refuseUnsupported(core, config, desired);
+  if (core.lvs === 'running') options.lvs.setSwitches();
+  await refuseUnsupported(core, config, desired);
   const prepared = change && (await stored(store.prepare(change)));
   try {
-    await carryOut(core, await planTo(core, desired));
+    await carryOut(core, await planTo(core, desired, config));
   } catch (error) {
     await prepared?.abort();
     throw error;
