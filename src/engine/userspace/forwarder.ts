@@ -52,6 +52,8 @@ export class Forwarder {
   /** True when fromClient has just made `session`. */
   created = false;
   orphanReplies = 0;
+  /** Datagrams of directors that were just removed. */
+  noDirector = 0;
 
   readonly #upstreams: UpstreamPools;
   readonly #servers: Float64Array;
@@ -91,7 +93,10 @@ export class Forwarder {
   fromClient(listener: number, portBe: number, a0: number, a1: number, a2: number, a3: number, length: number, now: number): boolean {
     const l = this.listeners[listener];
     const d = l === undefined ? undefined : this.directors[l.directorSlot];
-    if (l === undefined || d === undefined) return false;
+    if (l === undefined || d === undefined) {
+      this.noDirector++;
+      return false;
+    }
     const base = d.slot * DIRECTOR_STRIDE;
     this.#directors[base + D.packetsIn]++;
     this.#directors[base + D.bytesIn] += length;

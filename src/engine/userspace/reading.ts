@@ -24,7 +24,7 @@ export function sumReading(shared: SharedViews, directors: readonly SlottedDirec
       upstream_sockets_refused: worker(W.socketsRefused),
       ...extra,
     },
-    drops: { unexpected_reply: worker(W.orphanReplies) },
+    drops: { unexpected_reply: worker(W.orphanReplies), receive_overflow: worker(W.upstreamOverflow), no_director: worker(W.noDirector) },
   };
 }
 

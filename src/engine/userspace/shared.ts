@@ -17,7 +17,7 @@ if (DROP_REASONS.length > DIRECTOR_STRIDE - DIRECTOR_COUNTER.drops) throw new Er
 /** Gauges and counters of a worker itself. */
 export const WORKER_COUNTER = {
   sockets: 0, sessions: 1, tableCapacity: 2, wakeups: 3, batches: 4, orphanReplies: 5, persistenceEvictions: 6, socketsRefused: 7, heartbeat: 8,
-  receiveCalls: 9, sendCalls: 10, segmented: 11,
+  sendCalls: 9, segmented: 10, upstreamOverflow: 11, noDirector: 12,
 } as const;
 export const WORKER_STRIDE = 16;
 

@@ -17,6 +17,7 @@ import {
 } from './libc.ts';
 import { GRO_CONTROL_BYTES, Inbox, NAME_WORDS } from './messages.ts';
 import { Outbox } from './outbox.ts';
+import { OverflowCount } from './overflow.ts';
 import { LocalAddresses } from './pktinfo.ts';
 import { SockaddrTable } from './sockaddr.ts';
 import { Sockets } from './sockets.ts';
@@ -49,6 +50,7 @@ export class LinuxLoop implements WorkerIo {
   readonly #libc: Libc;
   readonly #sockets: Sockets;
   readonly #errors: ErrorQueue;
+  readonly #overflow: OverflowCount;
   readonly #epoll: number;
   readonly #events = new Memory(MAX_EVENTS * EPOLL_EVENT_WORDS * 4);
   readonly #clientBox = new Inbox(CLIENT_BATCH, GRO_CONTROL_BYTES);
@@ -85,6 +87,7 @@ export class LinuxLoop implements WorkerIo {
     this.#libc = loadLibc();
     this.#sockets = new Sockets(this.#libc);
     this.#errors = new ErrorQueue(this.#libc);
+    this.#overflow = new OverflowCount((fd) => this.#sockets.drops(fd));
     this.#epoll = this.#libc.epoll_create1(0o2000000);
     if (this.#epoll < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
@@ -168,6 +171,8 @@ export class LinuxLoop implements WorkerIo {
       this.#directorCounters[at] += drops - l.droppedBefore;
       l.droppedBefore = drops;
     }
+    this.#worker[WORKER_COUNTER.upstreamOverflow] += this.#overflow.more(this.#upstreamFds);
+    this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreamFds.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
     this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
