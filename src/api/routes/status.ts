@@ -39,10 +39,12 @@ export function rootRoutes(app: Api, { control, auth, hub, counters, version, me
   }, async (_request, reply) => {
     const [reading, directors] = await Promise.all([control.reading(), control.directors()]);
     const health = control.healthCounters?.();
+    const nat = await control.natFlows?.();
     const text = renderMetrics({
       reading,
       directors,
       health,
+      nat,
       api: {
         answers: counters.answers, signInsOk: counters.signInsOk, signInsFailed: counters.signInsFailed, signInsLimited: attempts.refused,
         tokensRefused: counters.tokensRefused, signedIn: auth.signedIn, stream: hub.counters,
