@@ -11,6 +11,7 @@ import { ADMIN, openAuth, type Auth } from '../api/auth/auth.ts';
 import { MAX_PASSWORD, MIN_PASSWORD } from '../api/auth/password.ts';
 import { DEFAULT_LISTEN, listen, parseListen, refuseOpen, type ListenAddress } from '../api/listen.ts';
 import { createLog } from '../api/log.ts';
+import { readWebFiles } from '../api/web.ts';
 import type { DaemonOptions, Io } from '../cli/command.ts';
 import { API_FILE, stateDirectories } from '../cli/connection.ts';
 import { documentOfFile, documentsOf } from '../cli/documents.ts';
@@ -195,7 +196,9 @@ async function openAccounts(directory: string, wanted: string | null, log: Log, 
 
 async function startApi(o: { readonly daemon: Daemon; readonly auth: Auth; readonly settings: Settings; readonly context: RunContext; readonly log: Log; readonly undo: Undo }): Promise<string> {
   const { settings } = o;
-  const app = createApp({ control: o.daemon, auth: o.auth, log: o.log, version: o.context.version, allowedHosts: [], ...(settings.tls === undefined ? {} : { tls: settings.tls }) });
+  const web = readWebFiles(join(o.context.packageDirectory, 'dist/web'));
+  if (web === null) o.context.io.err('the web pages are not built, so there are none: npm run build makes them (the API and the CLI work without)\n');
+  const app = createApp({ web, control: o.daemon, auth: o.auth, log: o.log, version: o.context.version, allowedHosts: [], ...(settings.tls === undefined ? {} : { tls: settings.tls }) });
   o.undo.push(async () => {
     await app.close();
   });
