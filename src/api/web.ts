@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { ApiFault } from './errors.ts';
 import type { Api } from './route.ts';
@@ -51,13 +51,13 @@ export function webRoutes(app: Api, files: WebFiles | null): void {
   const config = { access: 'public' } as const;
   const schema = { hide: true };
 
-  app.get('/', { config, schema }, async (_request, reply: FastifyReply) => {
+  app.get('/', { config, schema }, async (_request, reply) => {
     if (files === null) return reply.type('text/plain; charset=utf-8').send('The web pages are not built: run npm run build in the clone of weir, then start it again.\n');
     const nonce = randomBytes(18).toString('base64');
     return reply.header('content-security-policy', policy(nonce)).type('text/html; charset=utf-8').send(files.index.replaceAll(NONCE_PLACE, nonce));
   });
 
-  app.get('/assets/:name', { config, schema: { hide: true, params: strict({ name: Type.String({ maxLength: 128 }) }) } }, async (request, reply: FastifyReply) => {
+  app.get('/assets/:name', { config, schema: { hide: true, params: strict({ name: Type.String({ maxLength: 128 }) }) } }, async (request, reply) => {
     const asset = files?.assets.get(request.params.name);
     if (asset === undefined) throw new ApiFault('NOT_FOUND', 'no file of the web pages has this name', { cure: 'load the page again: it names the files of this version' });
     void reply.headers({ 'cache-control': 'public, max-age=31536000, immutable', vary: 'accept-encoding' }).type(asset.type);
