@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { Dialog } from './dialog.tsx';
+import { Field } from './field.tsx';
 
 interface Question {
   readonly title: string;
@@ -33,7 +34,7 @@ function Ask({ title, text, button, typed, run }: Question) {
       <button type="button" class="button danger" disabled={typed !== undefined && given.trim() !== typed} onClick={() => { close(); void run(); }}>{button}</button>
     </>}>
       <p>{text}</p>
-      {typed !== undefined && <label class="field"><span>Type <code>{typed}</code> to go on</span><input class="input mono" value={given} onInput={(event) => setGiven(event.currentTarget.value)} autocomplete="off" spellcheck={false} /></label>}
+      {typed !== undefined && <Field label={`Type ${typed} to go on`}><input class="input mono" value={given} onInput={(event) => setGiven(event.currentTarget.value)} autocomplete="off" spellcheck={false} /></Field>}
     </Dialog>
   );
 }

@@ -169,8 +169,8 @@ const COLOURS = HighlightStyle.define([
 const THEME = EditorView.theme({
   '&': { color: 'var(--text)', backgroundColor: 'var(--surface)' },
   '.cm-content': { fontFamily: 'var(--mono)', caretColor: 'var(--text)', padding: '8px 0' },
-  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.55' },
-  '.cm-gutters': { backgroundColor: 'var(--sunken)', color: 'var(--muted)', borderRight: '1px solid var(--line)' },
+  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.55', minHeight: 'inherit' },
+  '.cm-gutters': { minHeight: 'inherit !important', backgroundColor: 'var(--sunken)', color: 'var(--muted)', borderRight: '1px solid var(--line)' },
   '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'color-mix(in srgb, var(--accent) 7%, transparent)' },
   '.cm-cursor': { borderLeftColor: 'var(--text)', borderLeftWidth: '2px' },
   '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'color-mix(in srgb, var(--accent) 28%, transparent) !important' },
@@ -182,8 +182,11 @@ const THEME = EditorView.theme({
   '.cm-diagnostic-warning': { borderLeftColor: 'var(--warn)' },
   '.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--bad) 1.5px', textUnderlineOffset: '3px' },
   '.cm-lintRange-warning': { backgroundImage: 'none', textDecoration: 'underline wavy var(--warn) 1.5px', textUnderlineOffset: '3px' },
-  '.cm-lint-marker-error': { content: '"✕"', color: 'var(--bad)', fontWeight: '700', textAlign: 'center' },
-  '.cm-lint-marker-warning': { content: '"▲"', color: 'var(--warn)', fontSize: '0.8em', textAlign: 'center' },
+  '.cm-lint-marker': { width: '1em', height: 'auto', textAlign: 'center', lineHeight: '1.55' },
+  '.cm-lint-marker-error': { content: 'normal', color: 'var(--bad)', fontWeight: '700' },
+  '.cm-lint-marker-error::before': { content: '"✕"' },
+  '.cm-lint-marker-warning': { content: 'normal', color: 'var(--warn)' },
+  '.cm-lint-marker-warning::before': { content: '"▲"' },
   '.hint-box': { padding: '6px 10px' },
 });
 

@@ -3,6 +3,7 @@ import type { ErrorView } from '../../src/client/types.ts';
 import { api, errorView, me, signedOutBecause } from '../state/api.ts';
 import { Logo } from './icons.tsx';
 import { Problem } from './problem.tsx';
+import { Field } from './field.tsx';
 
 export function SignIn() {
   const [error, setError] = useState<ErrorView | null>(null);
@@ -26,8 +27,8 @@ export function SignIn() {
       <form onSubmit={(event) => { event.preventDefault(); void submit(event.currentTarget); }}>
         <h1 class="brand"><Logo />weir</h1>
         {signedOutBecause.value !== null && error === null && <p class="muted" role="status">{signedOutBecause.value}</p>}
-        <label class="field"><span>User</span><input class="input" name="user" value="admin" autocomplete="username" autocapitalize="off" spellcheck={false} required maxLength={64} /></label>
-        <label class="field"><span>Password</span><input class="input" name="password" type="password" autocomplete="current-password" required maxLength={256} autofocus /></label>
+        <Field label="User"><input class="input" name="user" value="admin" autocomplete="username" autocapitalize="off" spellcheck={false} required maxLength={64} /></Field>
+        <Field label="Password"><input class="input" name="password" type="password" autocomplete="current-password" required maxLength={256} autofocus /></Field>
         {error !== null && <Problem error={error} />}
         <button class="button primary" disabled={busy}>Sign in</button>
         <p class="muted">The first start of weir prints the password once. <code>weir passwd</code> on the balancer sets a new one.</p>

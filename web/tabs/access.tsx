@@ -8,6 +8,7 @@ import { Problem } from '../parts/problem.tsx';
 import { api, attempt, errorView, isAdmin, me } from '../state/api.ts';
 import { toast } from '../state/toasts.ts';
 import { timeText } from './setup.tsx';
+import { Field } from '../parts/field.tsx';
 
 const DAY_MS = 86_400_000;
 const LIVES = [['30', '30 days'], ['365', 'a year'], ['', 'no end']] as const;
@@ -77,10 +78,10 @@ function NewToken({ onClose }: { readonly onClose: () => void }) {
       ? <><button type="button" class="button" onClick={onClose}>Cancel</button><button type="button" class="button primary" disabled={name.trim() === ''} onClick={() => void make()}>Make it</button></>
       : <button type="button" class="button primary" onClick={onClose}>I have copied it</button>}>
       {made === null ? <>
-        <label class="field"><span>Name</span><input class="input mono" value={name} placeholder="prometheus" spellcheck={false} autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} /><small>What uses it: the log shows this name.</small></label>
+        <Field label="Name" note="What uses it: the log shows this name."><input class="input mono" value={name} placeholder="prometheus" spellcheck={false} autocomplete="off" onInput={(e) => setName(e.currentTarget.value)} /></Field>
         <div class="form-grid">
-          <label class="field"><span>Role</span><select class="input" value={role} onChange={(e) => setRole(e.currentTarget.value === 'admin' ? 'admin' : 'viewer')}><option>viewer</option><option>admin</option></select></label>
-          <label class="field"><span>Ends after</span><select class="input" value={days} onChange={(e) => setDays(e.currentTarget.value)}>{LIVES.map(([value, label]) => <option key={value} value={value}>{label}</option>)}</select></label>
+          <Field label="Role"><select class="input" value={role} onChange={(e) => setRole(e.currentTarget.value === 'admin' ? 'admin' : 'viewer')}><option>viewer</option><option>admin</option></select></Field>
+          <Field label="Ends after"><select class="input" value={days} onChange={(e) => setDays(e.currentTarget.value)}>{LIVES.map(([value, label]) => <option key={value} value={value}>{label}</option>)}</select></Field>
         </div>
         {error !== null && <Problem error={error} />}
       </> : <>
@@ -110,8 +111,8 @@ function Password() {
   return (
     <form ref={form} class="pad password" onSubmit={(event) => { event.preventDefault(); void submit(); }}>
       <input type="text" name="user" autocomplete="username" value="admin" hidden readOnly />
-      <label class="field"><span>Old password</span><input class="input" type="password" name="old" autocomplete="current-password" required maxLength={256} /></label>
-      <label class="field"><span>New password</span><input class="input" type="password" name="new" autocomplete="new-password" required minLength={12} maxLength={256} /><small>12 characters or more</small></label>
+      <Field label="Old password"><input class="input" type="password" name="old" autocomplete="current-password" required maxLength={256} /></Field>
+      <Field label="New password" note="12 characters or more"><input class="input" type="password" name="new" autocomplete="new-password" required minLength={12} maxLength={256} /></Field>
       <button class="button">Change password</button>
       {error !== null && <Problem error={error} />}
     </form>

@@ -12,6 +12,7 @@ import { BALANCE_WORDS, MODE_WORDS, OPTION_WORDS, SESSION_KINDS } from '../../sr
 import { parseConfig } from '../../src/config/parse.ts';
 import { EMPTY_DIRECTOR, directorText, type DirectorForm } from '../../src/web/director-form.ts';
 import { appendSection } from '../../src/web/sections.ts';
+import { Field } from '../parts/field.tsx';
 
 export function Layer4() {
   const code = useRef<Code | null>(null);
@@ -70,17 +71,17 @@ function InsertDirector({ onClose, onInsert }: { readonly onClose: () => void; r
       <button type="button" class="button primary" disabled={errors.length > 0} onClick={() => onInsert(text)}>Insert</button>
     </>}>
       <div class="form-grid">
-        <label class="field"><span>Name</span><input class="input mono" value={form.name} placeholder="web" spellcheck={false} onInput={(e) => set({ name: e.currentTarget.value })} /></label>
-        <label class="field"><span>Address and port</span><input class="input mono" value={form.address} placeholder="192.0.2.3:53" spellcheck={false} onInput={(e) => set({ address: e.currentTarget.value })} /><small>A range is 192.0.2.3:5000-5100</small></label>
-        <label class="field"><span>Protocol</span><select class="input" value={form.protocol} onChange={(e) => set({ protocol: e.currentTarget.value === 'TCP' ? 'TCP' : 'UDP' })}><option>UDP</option><option>TCP</option></select></label>
+        <Field label="Name"><input class="input mono" value={form.name} placeholder="web" spellcheck={false} onInput={(e) => set({ name: e.currentTarget.value })} /></Field>
+        <Field label="Address and port" note="A range is 192.0.2.3:5000-5100"><input class="input mono" value={form.address} placeholder="192.0.2.3:53" spellcheck={false} onInput={(e) => set({ address: e.currentTarget.value })} /></Field>
+        <Field label="Protocol"><select class="input" value={form.protocol} onChange={(e) => set({ protocol: e.currentTarget.value === 'TCP' ? 'TCP' : 'UDP' })}><option>UDP</option><option>TCP</option></select></Field>
       </div>
       <div class="form-grid">
         <Choice label="Balance" value={form.balance} words={BALANCE_WORDS} onChange={(balance) => set({ balance })} />
         <Choice label="Mode" value={form.mode} words={MODE_WORDS} onChange={(mode) => set({ mode })} />
         <Choice label="Sessions" value={form.session} words={SESSION_KINDS} onChange={(session) => set({ session })} />
-        <label class="field"><span>Check</span><select class="input" value={form.check} onChange={(e) => set({ check: e.currentTarget.value })}>
+        <Field label="Check" note={form.check === '' ? 'servers are taken to be up' : CHECKS.find(({ word }) => word === form.check)?.meaning ?? 'sees a dead host, not a dead service'}><select class="input" value={form.check} onChange={(e) => set({ check: e.currentTarget.value })}>
           <option value="default">check</option>{CHECKS.map(({ word }) => <option key={word}>{word}</option>)}<option value="">none</option>
-        </select><small>{form.check === '' ? 'servers are taken to be up' : CHECKS.find(({ word }) => word === form.check)?.meaning ?? 'sees a dead host, not a dead service'}</small></label>
+        </select></Field>
       </div>
       <fieldset>
         <legend>Servers</legend>
@@ -104,9 +105,6 @@ function InsertDirector({ onClose, onInsert }: { readonly onClose: () => void; r
 
 function Choice({ label, value, words, onChange }: { readonly label: string; readonly value: string; readonly words: readonly { readonly word: string; readonly meaning: string }[]; readonly onChange: (word: string) => void }) {
   return (
-    <label class="field"><span>{label}</span>
-      <select class="input" value={value} onChange={(e) => onChange(e.currentTarget.value)}>{words.map(({ word }) => <option key={word}>{word}</option>)}</select>
-      <small>{words.find(({ word }) => word === value)?.meaning}</small>
-    </label>
+    <Field label={label} note={words.find(({ word }) => word === value)?.meaning}><select class="input" value={value} onChange={(e) => onChange(e.currentTarget.value)}>{words.map(({ word }) => <option key={word}>{word}</option>)}</select></Field>
   );
 }

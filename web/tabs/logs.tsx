@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { EventView } from '../../src/client/types.ts';
 import { events } from '../state/live.ts';
 import { timeText } from './setup.tsx';
+import { Field } from '../parts/field.tsx';
 
 const ROWS = 300;
 
@@ -24,8 +25,8 @@ export function Logs() {
       </div>
       <section class="panel" aria-label="Events">
         <header class="search">
-          <label class="field"><span>Search</span><input class="input" type="search" value={filter} placeholder="server, user, words" onInput={(e) => setFilter(e.currentTarget.value)} /></label>
-          <label class="field"><span>Kind</span><select class="input" value={kind} onChange={(e) => setKind(e.currentTarget.value)}><option value="">all</option>{kinds.map((one) => <option key={one}>{one}</option>)}</select></label>
+          <Field label="Search"><input class="input" type="search" value={filter} placeholder="server, user, words" onInput={(e) => setFilter(e.currentTarget.value)} /></Field>
+          <Field label="Kind"><select class="input" value={kind} onChange={(e) => setKind(e.currentTarget.value)}><option value="">all</option>{kinds.map((one) => <option key={one}>{one}</option>)}</select></Field>
           <span class="muted count" role="status">{found.length} of {all.length}</span>
         </header>
         {found.length === 0 ? <div class="empty"><strong>{all.length === 0 ? 'Nothing has happened yet' : 'No event matches'}</strong></div> : (

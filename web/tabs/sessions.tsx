@@ -9,6 +9,7 @@ import { api, attempt, endedSignIn, errorView, isAdmin } from '../state/api.ts';
 import { status } from '../state/live.ts';
 import { route } from '../state/route.ts';
 import { toast } from '../state/toasts.ts';
+import { Field } from '../parts/field.tsx';
 
 const PAGE = 100;
 const REFRESH_MS = 2000;
@@ -64,9 +65,9 @@ export function Sessions() {
       <div class="page-head"><h1 class="grow">Sessions</h1>{isAdmin() && <button type="button" class="button danger" disabled={view === null || view.total === 0} onClick={() => purge(search, view?.total ?? 0)}>Purge…</button>}</div>
       <section class="panel" aria-label="Sessions">
         <header class="search">
-          <label class="field"><span>Client</span><input class="input mono" type="search" placeholder="192.0.2.7 or 192.0.2.7:5000" value={search.client} spellcheck={false} onInput={(e) => set({ client: e.currentTarget.value })} /></label>
-          <label class="field"><span>Server</span><input class="input mono" type="search" placeholder="name" value={search.server} spellcheck={false} onInput={(e) => set({ server: e.currentTarget.value })} /></label>
-          <label class="field"><span>Director</span><select class="input" value={search.director} onChange={(e) => set({ director: e.currentTarget.value })}><option value="">all</option>{directors.map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+          <Field label="Client"><input class="input mono" type="search" placeholder="192.0.2.7 or 192.0.2.7:5000" value={search.client} spellcheck={false} onInput={(e) => set({ client: e.currentTarget.value })} /></Field>
+          <Field label="Server"><input class="input mono" type="search" placeholder="name" value={search.server} spellcheck={false} onInput={(e) => set({ server: e.currentTarget.value })} /></Field>
+          <Field label="Director"><select class="input" value={search.director} onChange={(e) => set({ director: e.currentTarget.value })}><option value="">all</option>{directors.map(({ name }) => <option key={name}>{name}</option>)}</select></Field>
           <span class="muted count" role="status">{view === null ? '' : `${countText(view.total)} ${view.total === 1 ? 'session' : 'sessions'}`}</span>
         </header>
         {error !== null && <div class="pad"><Problem error={error} /></div>}
@@ -132,8 +133,8 @@ function Explain() {
     <section class="panel" aria-label="Where would this client go">
       <header><h2>Where would this client go, and why</h2></header>
       <form class="search pad" onSubmit={(event) => { event.preventDefault(); void submit(); }}>
-        <label class="field"><span>Client address and port</span><input class="input mono" required value={client} placeholder="192.0.2.7:5000" spellcheck={false} onInput={(e) => setClient(e.currentTarget.value)} /></label>
-        <label class="field"><span>Sends to</span><input class="input mono" value={vip} placeholder={first} list="explain-vips" spellcheck={false} onInput={(e) => setVip(e.currentTarget.value)} /></label>
+        <Field label="Client address and port"><input class="input mono" required value={client} placeholder="192.0.2.7:5000" spellcheck={false} onInput={(e) => setClient(e.currentTarget.value)} /></Field>
+        <Field label="Sends to"><input class="input mono" value={vip} placeholder={first} list="explain-vips" spellcheck={false} onInput={(e) => setVip(e.currentTarget.value)} /></Field>
         <datalist id="explain-vips">{directors.slice(0, 100).map((one) => <option key={one.name} value={one.vip}>{one.name}</option>)}</datalist>
         <button class="button">Explain</button>
       </form>
