@@ -24,6 +24,7 @@ export function Shell() {
   const { tab, name } = route.value;
   const label = name ?? TABS.find((one) => one.tab === tab)?.label ?? '';
   useEffect(() => { document.title = `${label} · weir`; }, [label]);
+  useEffect(() => document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [tab]);
   useWarningOnLeave();
   return (
     <div class="shell">
