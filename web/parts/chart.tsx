@@ -46,7 +46,7 @@ export function Chart({ title, times, lines, text }: { readonly title: string; r
     <figure class="panel chart">
       <figcaption>
         <h3>{title}</h3>
-        <dl>{lines.map(({ label, values, dash }) => <div key={label}><dt class={dash === true ? 'dashed' : ''}>{label}</dt><dd>{text(values.at(-1) ?? 0)}</dd></div>)}</dl>
+        <dl>{lines.map(({ label, values, dash, colour }) => <div key={label}><dt><i class={dash === true ? 'dashed' : ''} style={{ color: `var(${colour})` }} />{label}</dt><dd>{text(values.at(-1) ?? 0)}</dd></div>)}</dl>
       </figcaption>
       <div ref={place} class="plot" role="img" aria-label={`${title}, the last ${times.length} samples; now ${lines.map(({ label, values }) => `${label} ${text(values.at(-1) ?? 0)}`).join(', ')}`} />
     </figure>

@@ -115,7 +115,7 @@ function language(name: DocumentName): Extension[] {
           dom.className = 'hint-box';
           const head = document.createElement('code');
           head.textContent = `${offer.word} ${offer.value}`.trim();
-          dom.append(head, document.createElement('br'), offer.meaning);
+          dom.append(head, document.createElement('br'), offer.meaning.replaceAll('`', ''));
           return { dom };
         },
       };
@@ -126,7 +126,7 @@ function language(name: DocumentName): Extension[] {
 function complete(name: DocumentName, context: CompletionContext): CompletionResult | null {
   const { typed, offers } = offersAt(name, context.state.sliceDoc(0, context.pos));
   if (offers.length === 0 || (typed === 0 && !context.explicit)) return null;
-  return { from: context.pos - typed, validFor: /^\S*$/, options: offers.map(({ word, value, meaning }) => ({ label: word, detail: value, info: meaning })) };
+  return { from: context.pos - typed, validFor: /^\S*$/, options: offers.map(({ word, value, meaning }) => ({ label: word, detail: value, info: meaning.replaceAll('`', '') })) };
 }
 
 const SECTION_WORDS: readonly string[] = SECTIONS.map(({ word }) => word);

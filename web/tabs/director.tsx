@@ -66,7 +66,7 @@ function Servers({ director }: { readonly director: DirectorView }) {
     <section class="panel" aria-label="Servers">
       <header><h2 class="grow">Servers <span class="muted">{director.servers.length}</span></h2></header>
       <div class="table-box" tabIndex={0} role="region" aria-label="Servers, a line each">
-        <table>
+        <table class="stacked">
           <thead><tr><th>Server</th><th>State</th><th>Reason</th><th class="num wide-only">Weight</th><th class="num">Sessions</th><th class="num" title="Of all sessions made; the mark is the share its weight gives">Share and weight</th><th class="num wide-only">Packets in, out</th>{admin && <th><span class="visually-hidden">Change</span></th>}</tr></thead>
           <tbody>{shown.map((server) => (
             <tr key={server.name}>
@@ -74,7 +74,7 @@ function Servers({ director }: { readonly director: DirectorView }) {
               <td><State word={server.state} />{(server.override !== null || server.sorry) && <span class="sub">{server.override === null ? 'sorry server' : `by an operator: ${server.override}`}</span>}</td>
               <td class="reason">{server.reason}{server.sinceMs > 0 && <> · {spanText(statusAtMs.value - server.sinceMs)}</>}</td>
               <td class="num wide-only">{server.weight}{server.weight !== server.configuredWeight && <span class="muted"> of {server.configuredWeight}</span>}</td>
-              <td class="num">{countText(server.sessions)}</td>
+              <td class="num" data-label="Sessions">{countText(server.sessions)}</td>
               <td class="num"><Share part={server.sessionsCreated} whole={created} weight={server.weight} weights={weights} /></td>
               <td class="num wide-only">{countText(server.packetsIn)}<span class="muted">, {countText(server.packetsOut)}</span></td>
               {admin && <td><Actions server={server} /></td>}

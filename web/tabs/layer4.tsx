@@ -68,7 +68,7 @@ function InsertDirector({ onClose, onInsert }: { readonly onClose: () => void; r
   return (
     <Dialog title="Insert director" size="wide" onClose={onClose} footer={<>
       <button type="button" class="button" onClick={onClose}>Cancel</button>
-      <button type="button" class="button primary" disabled={errors.length > 0} onClick={() => onInsert(text)}>Insert</button>
+      <button type="button" class="button primary" disabled={errors.length > 0 || form.name.trim() === '' || form.address.trim() === ''} onClick={() => onInsert(text)}>Insert</button>
     </>}>
       <div class="form-grid">
         <Field label="Name"><input class="input mono" value={form.name} placeholder="web" spellcheck={false} onInput={(e) => set({ name: e.currentTarget.value })} /></Field>
@@ -85,6 +85,7 @@ function InsertDirector({ onClose, onInsert }: { readonly onClose: () => void; r
       </div>
       <fieldset>
         <legend>Servers</legend>
+        <div class="server-row head" aria-hidden="true"><span>Name</span><span>Address and port</span><span>Weight</span></div>
         {form.servers.map((server, i) => {
           const change = (part: Partial<typeof server>): void => set({ servers: form.servers.map((one, at) => (at === i ? { ...one, ...part } : one)) });
           return (
@@ -105,6 +106,6 @@ function InsertDirector({ onClose, onInsert }: { readonly onClose: () => void; r
 
 function Choice({ label, value, words, onChange }: { readonly label: string; readonly value: string; readonly words: readonly { readonly word: string; readonly meaning: string }[]; readonly onChange: (word: string) => void }) {
   return (
-    <Field label={label} note={words.find(({ word }) => word === value)?.meaning}><select class="input" value={value} onChange={(e) => onChange(e.currentTarget.value)}>{words.map(({ word }) => <option key={word}>{word}</option>)}</select></Field>
+    <Field label={label} note={words.find(({ word }) => word === value)?.meaning.replaceAll('`', '')}><select class="input" value={value} onChange={(e) => onChange(e.currentTarget.value)}>{words.map(({ word }) => <option key={word}>{word}</option>)}</select></Field>
   );
 }

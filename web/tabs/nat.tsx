@@ -41,8 +41,8 @@ export function Nat() {
       {view === 'text' ? <NatText /> : rows.length === 0 ? <Empty admin={admin} onInsert={() => setEditing('new')} /> : (
         <section class="panel" aria-label="NAT rules">
           <div class="table-box" tabIndex={0} role="region" aria-label="NAT rules, in order">
-            <table>
-              <thead><tr><th class="num">#</th><th>Rule</th><th>In → out</th><th>Protocol</th><th>Before</th><th>After</th>{admin && <th><span class="visually-hidden">Change</span></th>}</tr></thead>
+            <table class="stacked">
+              <thead><tr><th class="num wide-only">#</th><th>Rule</th><th>In → out</th><th>Protocol</th><th>Before</th><th>After</th>{admin && <th><span class="visually-hidden">Change</span></th>}</tr></thead>
               <tbody>{rows.map((row) => <Row key={row.index} row={row} last={row.index === rows.length - 1} admin={admin} onEdit={() => (row.form === null ? setView('text') : setEditing(row))} />)}</tbody>
             </table>
           </div>
@@ -61,13 +61,13 @@ function Row({ row, last, admin, onEdit }: { readonly row: NatRow; readonly last
   const remove = (): void => ask({ title: `Delete rule ${name}`, text: 'The rule goes out of the edited text. It acts until the next Apply, and Undo brings it back.', button: 'Delete', run: () => void changeDocument('nat', removeSection(text, index), `Rule ${name} deleted.`) });
   return (
     <tr>
-      <td class="num muted">{index + 1}</td>
+      <td class="num muted wide-only">{index + 1}</td>
       <td><strong>{name}</strong></td>
-      {form === null ? <td colSpan={4}><State word="error" /> <span class="muted">line {row.line}: {row.issues[0]?.message}</span></td> : <>
+      {form === null ? <td colSpan={4}><State word="error" /> <span class="muted">line {row.line}: {row.issues.find(({ severity }) => severity === 'error')?.message}</span></td> : <>
         <td class="mono nowrap">{form.inIface || 'any'} → {form.outIface || 'any'}</td>
-        <td>{form.protocol}</td>
-        <td class="mono">{beforeText(form)}</td>
-        <td class="mono">{afterText(form)}</td>
+        <td data-label="Protocol">{form.protocol}</td>
+        <td class="mono" data-label="Before">{beforeText(form)}</td>
+        <td class="mono" data-label="After">{afterText(form)}</td>
       </>}
       {admin && <td><div class="row-actions">
         <button type="button" class="button quiet icon small" aria-label={`Move ${name} up`} disabled={index === 0} onClick={() => move(index - 1)}><Up /></button>
@@ -88,7 +88,8 @@ function afterText({ afterSource, afterSport, afterDestination, afterDport }: Na
 }
 
 function endpoint(address: string, port: string): string {
-  const host = address === '' ? 'any' : address;
+  if (address === '') return `port ${port}`;
+  const host = address;
   return port === '' ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

@@ -31,7 +31,7 @@ export function Overview() {
         ) : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Directors, a line each">
             <table>
-              <thead><tr><th>Director</th><th>State</th><th class="wide-only">Traffic, last minute</th><th class="num">Packets/s</th><th class="num">Sessions</th><th class="num">Servers up</th><th class="wide-only">Balance</th></tr></thead>
+              <thead><tr><th>Director</th><th>State</th><th class="wide-only">Traffic, last minute</th><th class="num wide-only">Packets/s</th><th class="num">Sessions</th><th class="num">Servers up</th><th class="wide-only">Balance</th></tr></thead>
               <tbody>{shown.map((director) => <Line key={director.name} director={director} />)}</tbody>
             </table>
             {shown.length === 0 && <p class="empty">No director matches “{filter}”.</p>}
@@ -64,7 +64,7 @@ function Traffic({ name }: { readonly name: string }) {
   const rates = ratesOf(name);
   return <>
     <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points={sparkPoints(rates, 96, 24)} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
-    <td class="num">{countText(rates.at(-1) ?? 0)}</td>
+    <td class="num wide-only">{countText(rates.at(-1) ?? 0)}</td>
   </>;
 }
 

@@ -45,8 +45,8 @@ export function Services() {
       <section class="panel" aria-label="Services">
         {services.value === null ? <p class="loading">Reading the services…</p> : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Services, a line each">
-            <table>
-              <thead><tr><th>Service</th><th>State</th><th>What it is</th><th>At start</th>{admin && <th><span class="visually-hidden">Actions</span></th>}</tr></thead>
+            <table class="stacked">
+              <thead><tr><th>Service</th><th>State</th><th>What it is</th><th class="wide-only">At start</th>{admin && <th><span class="visually-hidden">Actions</span></th>}</tr></thead>
               <tbody>{services.value.map((service) => <Row key={`${service.name} ${service.instance ?? ''}`} service={service} admin={admin} onSetup={() => setOpen(service)} />)}</tbody>
             </table>
           </div>
@@ -84,7 +84,7 @@ function Row({ service, admin, onSetup }: { readonly service: ServiceView; reado
       <td><strong>{label}</strong>{name === 'lvs' && <span class="sub">conntrack {hasConntrack(drafts.value.services) ? 'on' : 'off'}</span>}</td>
       <td>{isOurs ? <><State word={state} /><span class="sub">{spanText(Date.now() - sinceMs)}</span></> : <span class="muted">not a part of weir</span>}</td>
       <td class="reason">{text}{lastError !== null && <span class="sub bad">last error: {lastError}</span>}</td>
-      <td class="nowrap">{autostart ? 'starts' : 'does not start'}</td>
+      <td class="nowrap wide-only">{autostart ? 'starts' : 'does not start'}</td>
       {admin && <td><div class="row-actions">
         <button type="button" class="button small" aria-label={`Setup of ${label}`} onClick={onSetup}>Setup</button>
         {isOurs && !running && <button type="button" class="button small" aria-label={`Start ${label}`} onClick={() => void run('start', 'started')}>Start</button>}
