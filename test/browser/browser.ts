@@ -64,7 +64,7 @@ export async function signIn(t: TestContext, browser: Browser, subject: Subject,
   page.on('console', (message) => {
     // Refused and lost calls are logged by the browser itself, beside what the page shows of them.
     // Chromium itself carries a style over when a selection in an editable element is replaced, and refuses it to itself: no script of ours (line 0).
-    const isOwnEditing = /^Applying inline style violates/.test(message.text()) && message.location().lineNumber === 0 && message.location().url === page.url();
+    const isOwnEditing = message.text().startsWith('Applying inline style violates') && message.location().lineNumber === 0 && message.location().url === page.url();
     if (message.type() === 'error' && !isOwnEditing && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
   });
   t.after(() => {

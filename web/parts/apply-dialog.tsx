@@ -17,7 +17,7 @@ function Plan() {
   const [guard, setGuard] = useState('');
   const open = pending.value;
   if (open === null) return null;
-  const { plan, refused, then } = open;
+  const { plan, refused, next } = open;
   const close = (): void => { pending.value = null; };
   const diff = status.value?.diff.editedToRunning ?? '';
   const wrong = refused !== null || (plan !== null && (plan.unsupported.length > 0 || plan.issues.some(({ severity }) => severity === 'error')));
@@ -27,7 +27,7 @@ function Plan() {
       <select id="apply-guard" class="input guard" value={guard} onChange={(event) => setGuard(event.currentTarget.value)}>{GUARDS.map(([value, label]) => <option key={value} value={value}>It {label}</option>)}</select>
       <span class="grow" />
       <button type="button" class="button" onClick={close}>Cancel</button>
-      <button type="button" class="button primary" disabled={wrong || busy.value} onClick={() => void applyNow(guard === '' ? null : Number(guard))}>{then === null ? 'Apply now' : then.label}</button>
+      <button type="button" class="button primary" disabled={wrong || busy.value} onClick={() => void applyNow(guard === '' ? null : Number(guard))}>{next === null ? 'Apply now' : next.label}</button>
     </>}>
       {refused !== null && <Problem error={refused} />}
       {refused?.issues !== undefined && refused.issues.length > 0 && <IssueList issues={refused.issues} />}

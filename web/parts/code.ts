@@ -64,8 +64,14 @@ export function createCode(options: CodeOptions): Code {
       view.dispatch({ selection: { anchor: position }, effects: EditorView.scrollIntoView(position, { y: 'center' }) });
       view.focus();
     },
-    undo: () => void (undo(view), view.focus()),
-    redo: () => void (redo(view), view.focus()),
+    undo() {
+      undo(view);
+      view.focus();
+    },
+    redo() {
+      redo(view);
+      view.focus();
+    },
     close() {
       if (options.keep) kept.set(name, view.state);
       view.destroy();

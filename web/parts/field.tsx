@@ -13,3 +13,9 @@ export function Field({ label, note, children }: { readonly label: string; reado
     </div>
   );
 }
+
+/** Returns what is written in a named control of a form. */
+export function textIn(form: HTMLFormElement, name: string): string {
+  const value = new FormData(form).get(name);
+  return typeof value === 'string' ? value : '';
+}

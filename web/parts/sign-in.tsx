@@ -3,17 +3,16 @@ import type { ErrorView } from '../../src/client/types.ts';
 import { api, errorView, me, signedOutBecause } from '../state/api.ts';
 import { Logo } from './icons.tsx';
 import { Problem } from './problem.tsx';
-import { Field } from './field.tsx';
+import { Field, textIn } from './field.tsx';
 
 export function SignIn() {
   const [error, setError] = useState<ErrorView | null>(null);
   const [busy, setBusy] = useState(false);
   const submit = async (form: HTMLFormElement): Promise<void> => {
-    const data = new FormData(form);
     setBusy(true);
     setError(null);
     try {
-      const view = await api.signIn(String(data.get('user')), String(data.get('password')));
+      const view = await api.signIn(textIn(form, 'user'), textIn(form, 'password'));
       signedOutBecause.value = null;
       me.value = view;
     } catch (problem) {

@@ -12,23 +12,23 @@ export interface PendingApply {
   readonly refused: ErrorView | null;
   readonly etag: string;
   /** What goes on after a good apply, such as the restart of a service; with the words for the button. */
-  readonly then: { readonly label: string; readonly run: () => Promise<void> } | null;
+  readonly next: { readonly label: string; readonly run: () => Promise<void> } | null;
 }
 
 export const pending = signal<PendingApply | null>(null);
 export const busy = signal(false);
 
 /** Opens the plan of what is edited; drafts get their OK first. */
-export async function openApply(then: PendingApply['then'] = null): Promise<void> {
+export async function openApply(next: PendingApply['next'] = null): Promise<void> {
   busy.value = true;
   try {
     const names = dirty.peek();
     if (names.length > 0 && !(await putDocuments(Object.fromEntries(names.map((name) => [name, drafts.peek()[name]]))))) return;
     const etag = base.peek()?.etag ?? '';
     try {
-      pending.value = { plan: await api.plan(), refused: null, etag, then };
+      pending.value = { plan: await api.plan(), refused: null, etag, next };
     } catch (error) {
-      if (!endedSignIn(error)) pending.value = { plan: null, refused: errorView(error), etag, then };
+      if (!endedSignIn(error)) pending.value = { plan: null, refused: errorView(error), etag, next };
     }
   } finally {
     busy.value = false;
@@ -45,7 +45,7 @@ export async function applyNow(confirmMs: number | null): Promise<void> {
     pending.value = null;
     toast({ kind: 'good', text: `Applied: revision ${result.revision} runs.`, detail: result.confirmBy === null ? 'Not saved yet: Setup, Save keeps it over a restart.' : 'It goes back by itself unless you confirm.' });
     await refreshStatus();
-    await before.then?.run();
+    await before.next?.run();
   } catch (error) {
     if (!endedSignIn(error)) pending.value = { ...before, refused: errorView(error) };
   } finally {

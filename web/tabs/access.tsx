@@ -8,7 +8,7 @@ import { Problem } from '../parts/problem.tsx';
 import { api, attempt, errorView, isAdmin, me } from '../state/api.ts';
 import { toast } from '../state/toasts.ts';
 import { timeText } from './setup.tsx';
-import { Field } from '../parts/field.tsx';
+import { Field, textIn } from '../parts/field.tsx';
 
 const DAY_MS = 86_400_000;
 const LIVES = [['30', '30 days'], ['365', 'a year'], ['', 'no end']] as const;
@@ -97,12 +97,12 @@ function Password() {
   const form = useRef<HTMLFormElement>(null);
   const [error, setError] = useState<ErrorView | null>(null);
   const submit = async (): Promise<void> => {
-    if (form.current === null) return;
-    const data = new FormData(form.current);
+    const element = form.current;
+    if (element === null) return;
     setError(null);
     try {
-      await api.passwd({ oldPassword: String(data.get('old')), newPassword: String(data.get('new')) });
-      form.current.reset();
+      await api.passwd({ oldPassword: textIn(element, 'old'), newPassword: textIn(element, 'new') });
+      element.reset();
       toast({ kind: 'good', text: 'The password is changed.', detail: 'Other sign-ins of this user have ended.' });
     } catch (problem) {
       setError(errorView(problem));
