@@ -7,6 +7,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { ROOT, directory, start, type Running } from '../loopback/weir.ts';
 
 export const PASSWORD = 'correct horse battery';
+const PICTURES: readonly string[] = ['overview-1440-light', 'director-1440-dark', 'layer4-1440-light', 'nat-rule-1440-light', 'overview-360-dark'];
 export const SHOTS = join(ROOT, '.cache/screenshots');
 
 const ARGS = [
@@ -121,8 +122,23 @@ function answer(t: TestContext, port: number, text: string): Promise<string> {
   });
 }
 
+/** Sends from 40 clients, more and less of it, until the test ends. */
+export function sendOn(t: TestContext, port: number): void {
+  const sockets = Array.from({ length: 40 }, () => createSocket('udp4').on('error', () => {}));
+  let sent = 0;
+  const timer = setInterval(() => {
+    for (let i = 0; i < 6 + 4 * Math.sin(sent / 300); i++) sockets[(sent++ * 7) % sockets.length]?.send(`hello ${sent}`, port, '127.0.0.1');
+  }, 40);
+  t.after(() => {
+    clearInterval(timer);
+    for (const socket of sockets) socket.close();
+  });
+}
+
 /** Keeps a picture for people to look at. */
 export async function shoot(page: Page, name: string): Promise<void> {
   mkdirSync(SHOTS, { recursive: true });
-  await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+  const picture = await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+  // README shows these; WEIR_UPDATE=1 takes them again.
+  if (process.env['WEIR_UPDATE'] === '1' && PICTURES.includes(name)) writeFileSync(join(ROOT, 'docs/pictures', `${name}.png`), picture);
 }

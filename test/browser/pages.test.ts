@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
 import { startDemo } from '../../src/bin/demo.ts';
 import { ROOT, freePorts, weir } from '../loopback/weir.ts';
-import { PASSWORD, answers, fillSignIn, openBrowser, shoot, signIn, startWeir, tab, write } from './browser.ts';
+import { PASSWORD, fillSignIn, openBrowser, sendOn, shoot, signIn, startWeir, tab, write } from './browser.ts';
 
 const NAT = 'nat dns\n    in lo\n    out lo\n    protocol udp\n    before destination 127.0.0.1 dport 53\n    after source masquerade\n\n# the one below is for the games\nnat games\n    protocol udp\n    before dport 27000-27050\n    after source 127.0.0.1\n';
 
@@ -93,7 +93,7 @@ test('every tab at 360 and 1440 px, light and dark: axe finds nothing serious, n
   const { vip, text } = await configuration(t);
   const subject = await startWeir(t, `${text}${NAT}`);
   const browser = await openBrowser(t);
-  await answers(t, vip, 20);
+  sendOn(t, vip);
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   for (const dark of [false, true]) {
     const page = await signIn(t, browser, subject, { dark });

@@ -36,8 +36,8 @@ function Lost() {
   const { sinceMs, why, nextMs } = link.value;
   const wait = Math.max(0, Math.ceil((nextMs - now) / 1000));
   return (
-    <div class="banner bad" role="alert">
-      <div><strong>Stale since {new Date(sinceMs).toLocaleTimeString('en-GB')}.</strong> {why}. {wait === 0 ? 'Trying again…' : `Trying again in ${wait} s.`}</div>
+    <div class="banner bad">
+      <div><strong role="alert">Stale since {new Date(sinceMs).toLocaleTimeString('en-GB')}.</strong> {why}. {wait === 0 ? 'Trying again…' : `Trying again in ${wait} s.`}</div>
       <div class="actions"><button type="button" class="button small" onClick={tryNow}>Try now</button></div>
     </div>
   );
@@ -47,8 +47,8 @@ function Countdown({ untilMs }: { readonly untilMs: number }) {
   const now = useSeconds(true);
   const left = Math.max(0, Math.ceil((untilMs - now) / 1000));
   return (
-    <div class="banner warn" role="alert">
-      <div><strong>The last apply goes back in {left} s</strong> unless it is confirmed.</div>
+    <div class="banner warn">
+      <div><strong>The last apply goes back in {left} s</strong> <span role="alert">unless it is confirmed.</span></div>
       {isAdmin() && <div class="actions"><button type="button" class="button small primary" onClick={() => void confirmNow()}>Keep it</button></div>}
     </div>
   );

@@ -42,6 +42,8 @@ export function history(): readonly SampleView[] {
 /** Begins to listen; ends what was begun before. */
 export function startLive(): void {
   stopLive();
+  // Another sign-in may be another run of the daemon, which counts its events anew.
+  events.value = [];
   abort = new AbortController();
   const { signal: ended } = abort;
   void follow(ended);
