@@ -5,7 +5,7 @@ import { StepError, run, say } from './steps.mjs';
 /** Package names of Debian 12. */
 export const DEBIAN_PACKAGES = [
   'dnsmasq-base', 'dnsutils', 'dnsperf', 'unbound', 'rsyslog', 'iperf3', 'nginx-light', 'libnginx-mod-stream', 'pen',
-  'iproute2', 'procps', 'ethtool', 'tcpdump', 'nftables', 'conntrack', 'clang', 'llvm', 'libbpf1', 'libbpf-dev',
+  'iproute2', 'procps', 'ethtool', 'tcpdump', 'nftables', 'conntrack', 'clang', 'llvm', 'libbpf1', 'libbpf-dev', 'chromium',
 ];
 
 /** Says to dpkg that no service may be started: tests start their own, and a clone must not change what a machine serves. */

@@ -28,6 +28,7 @@ export const TIERS = [
   { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
   // Real programs under load: two files at a time would measure each other.
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
+  { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
 ];
 
