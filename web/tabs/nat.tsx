@@ -107,7 +107,7 @@ function NatText() {
           <button type="button" class="button" disabled={!changed} onClick={() => void acceptDraft('nat')}>OK</button>
         </div>}
       </header>
-      <Editor document="nat" label="nat.conf, the NAT rules" value={drafts.value.nat} issues={issues.value} readOnly={!admin} onChange={(text) => setDraft('nat', text)} onReady={(ready) => { code.current = ready; }} />
+      <Editor document="nat" label="nat.conf, the NAT rules" value={drafts.value.nat} current={() => drafts.peek().nat} issues={issues.value} readOnly={!admin} onChange={(text) => setDraft('nat', text)} onReady={(ready) => { code.current = ready; }} />
       {mine.length > 0 && <IssueList issues={mine} onGo={({ at }) => code.current?.goTo(at.line, at.col)} />}
     </section>
   );
