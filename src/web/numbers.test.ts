@@ -12,8 +12,10 @@ test('times are as short as they can be', () => {
   assert.deepEqual([shareText(1, 3), shareText(0, 0)], ['33.3 %', '–']);
 });
 
-test('a spark line stays in its box', () => {
-  assert.equal(sparkPoints([], 10, 10), '');
-  assert.equal(sparkPoints([5], 10, 10), '0,1 10,1');
-  assert.equal(sparkPoints([0, 2, 4], 10, 10), '0,9 5,5 10,1');
+test('a spark line ends at the right edge and stays in its box', () => {
+  const box = { width: 10, height: 10, slots: 3 };
+  assert.equal(sparkPoints([], box), '');
+  assert.equal(sparkPoints([5], box), '10,1');
+  assert.equal(sparkPoints([0, 2, 4], box), '0,9 5,5 10,1');
+  assert.equal(sparkPoints([9, 0, 2, 4], box), '0,9 5,5 10,1');
 });

@@ -43,12 +43,12 @@ export function shareText(part: number, whole: number): string {
   return whole > 0 ? `${((part / whole) * 100).toFixed(1)} %` : '–';
 }
 
-/** Returns the points of an SVG polyline through `values`, scaled to the box; one value draws a level line. */
-export function sparkPoints(values: readonly number[], width: number, height: number): string {
-  if (values.length === 0) return '';
-  const all = values.length === 1 ? [values[0] ?? 0, values[0] ?? 0] : values;
+/** Returns the points of an SVG polyline through `values`, the newest at the right edge of a box that holds `slots` of them, scaled to its height. */
+export function sparkPoints(values: readonly number[], box: { readonly width: number; readonly height: number; readonly slots: number }): string {
+  const { width, height, slots } = box;
+  const all = values.slice(-slots);
   const top = Math.max(1, ...all);
-  return all.map((value, i) => `${round((i / (all.length - 1)) * width)},${round(height - 1 - (value / top) * (height - 2))}`).join(' ');
+  return all.map((value, i) => `${round(width - ((all.length - 1 - i) * width) / (slots - 1))},${round(height - 1 - (value / top) * (height - 2))}`).join(' ');
 }
 
 function round(value: number): number {

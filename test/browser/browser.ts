@@ -7,7 +7,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { ROOT, directory, start, type Running } from '../loopback/weir.ts';
 
 export const PASSWORD = 'correct horse battery';
-const PICTURES: readonly string[] = ['overview-1440-light', 'director-1440-dark', 'layer4-1440-light', 'nat-rule-1440-light', 'overview-360-dark'];
+const PICTURES: readonly string[] = ['overview-1440-light', 'director-1440-light', 'layer4-1440-light', 'nat-rule-1440-light'];
 export const SHOTS = join(ROOT, '.cache/screenshots');
 
 const ARGS = [

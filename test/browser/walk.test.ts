@@ -97,6 +97,23 @@ test('a wrong line shows its error where it is, and Apply refuses it and changes
   assert.ok(await dialog.getByRole('button', { name: 'Apply now' }).isDisabled());
   await dialog.getByRole('button', { name: 'Cancel' }).click();
   assert.deepEqual(names(await answers(t, vip, 4)), ['srv1', 'srv2']);
+
+  // What is typed faster than the page draws stays as typed.
+  const typed = '# the quick brown fox jumps over the lazy dog 0123456789';
+  await page.getByRole('textbox', { name: /layer4\.conf/ }).click();
+  await page.keyboard.press('ControlOrMeta+End');
+  await page.keyboard.type(typed);
+  await page.locator('.cm-line', { hasText: typed }).waitFor();
+  for (let i = 0; i < 3 && (await page.locator('.cm-line', { hasText: typed.slice(0, 6) }).count()) > 0; i++) await page.keyboard.press('ControlOrMeta+z');
+
+  // Undo reaches back over a look at another tab.
+  await tab(page, 'NAT');
+  await tab(page, 'LB Layer4');
+  await page.getByRole('button', { name: 'Undo', exact: true }).click();
+  await page.locator('.cm-line', { hasText: 'balance roundrobin' }).waitFor();
+  await page.locator('.cm-lintRange-error').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'OK', exact: true }).click();
+  await page.getByText('Edited, not applied.').waitFor({ state: 'hidden' });
 });
 
 test('the Insert form writes a director that runs, drain takes its server out of new sessions, and revisions bring the old back', async (t) => {

@@ -4,9 +4,11 @@ import type { DocumentName } from '../../src/client/types.ts';
 import type { Issue } from '../../src/config/issue.ts';
 import type { Code } from './code.ts';
 
-export function Editor({ document: name, value, onChange, issues, readOnly = false, label, short = false, onReady }: {
+export function Editor({ document: name, value, current, onChange, issues, readOnly = false, label, short = false, onReady }: {
   readonly document: DocumentName;
   readonly value: string;
+  /** The text as it is at this instant: `value` is a render old, and what was typed since must not be put back. */
+  readonly current: () => string;
   readonly onChange: (text: string) => void;
   readonly issues: readonly Issue[];
   readonly readOnly?: boolean;
@@ -24,7 +26,7 @@ export function Editor({ document: name, value, onChange, issues, readOnly = fal
     let gone = false;
     import('./code.ts').then(({ createCode }) => {
       if (gone || place.current === null) return;
-      code.current = createCode({ parent: place.current, document: name, value, readOnly, label, keep: !short, onChange: (text) => change.current(text) });
+      code.current = createCode({ parent: place.current, document: name, value: current(), readOnly, label, keep: !short, onChange: (text) => change.current(text) });
       code.current.showIssues(issues);
       onReady?.(code.current);
     }).catch(() => setFailed(true));
@@ -35,7 +37,7 @@ export function Editor({ document: name, value, onChange, issues, readOnly = fal
       onReady?.(null);
     };
   }, [name, readOnly]);
-  useEffect(() => code.current?.setText(value), [value]);
+  useEffect(() => code.current?.setText(current()), [value]);
   useEffect(() => code.current?.showIssues(issues), [issues]);
 
   if (failed) return <div class="problem">The editor could not be loaded: load the page again.</div>;

@@ -43,12 +43,12 @@ function Tokens() {
       <header><h2 class="grow">Tokens</h2><button type="button" class="button" onClick={() => setMaking(true)}><Plus />New token</button></header>
       {list === null ? <p class="loading">Reading the tokens…</p> : list.length === 0 ? <p class="pad muted">No tokens. Scripts and monitors sign in with one.</p> : (
         <div class="table-box" tabIndex={0} role="region" aria-label="Tokens, a line each">
-          <table>
+          <table class="stacked">
             <thead><tr><th>Name</th><th>Role</th><th>Made</th><th>Ends</th><th>Last used</th><th><span class="visually-hidden">Actions</span></th></tr></thead>
             <tbody>{list.map((token) => (
               <tr key={token.id}>
-                <td><strong>{token.name}</strong></td><td>{token.role}</td><td class="nowrap">{timeText(token.createdAtMs)}</td>
-                <td class="nowrap">{token.expiresAtMs === null ? 'never' : timeText(token.expiresAtMs)}</td><td class="nowrap">{token.lastUsedAtMs === null ? 'never' : timeText(token.lastUsedAtMs)}</td>
+                <td><strong>{token.name}</strong></td><td>{token.role}</td><td class="nowrap full" data-label="Made">{timeText(token.createdAtMs)}</td>
+                <td class="nowrap full" data-label="Ends">{token.expiresAtMs === null ? 'never' : timeText(token.expiresAtMs)}</td><td class="nowrap full" data-label="Last used">{token.lastUsedAtMs === null ? 'never' : timeText(token.lastUsedAtMs)}</td>
                 <td><div class="row-actions"><button type="button" class="button small" aria-label={`Revoke ${token.name}`} onClick={() => revoke(token)}>Revoke</button></div></td>
               </tr>
             ))}</tbody>

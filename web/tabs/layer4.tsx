@@ -39,7 +39,7 @@ export function Layer4() {
             <button type="button" class="button primary" disabled={busy.value || (dirty.value.length === 0 && !editedDiffers())} onClick={() => void openApply()}>Apply</button>
           </div>}
         </header>
-        {base.value === null ? <p class="loading">Reading the text…</p> : <Editor document="layer4" label="layer4.conf, the directors" value={drafts.value.layer4} issues={issues.value} readOnly={!admin} onChange={(text) => setDraft('layer4', text)} onReady={(ready) => { code.current = ready; }} />}
+        {base.value === null ? <p class="loading">Reading the text…</p> : <Editor document="layer4" label="layer4.conf, the directors" value={drafts.value.layer4} current={() => drafts.peek().layer4} issues={issues.value} readOnly={!admin} onChange={(text) => setDraft('layer4', text)} onReady={(ready) => { code.current = ready; }} />}
         {mine.length > 0 && <IssueList issues={mine} onGo={({ at }) => code.current?.goTo(at.line, at.col)} />}
       </section>
       {inserting && <InsertDirector onClose={() => setInserting(false)} onInsert={(text) => {

@@ -65,9 +65,9 @@ function Row({ row, last, admin, onEdit }: { readonly row: NatRow; readonly last
       <td><strong>{name}</strong></td>
       {form === null ? <td colSpan={4}><State word="error" /> <span class="muted">line {row.line}: {row.issues.find(({ severity }) => severity === 'error')?.message}</span></td> : <>
         <td class="mono nowrap">{form.inIface || 'any'} → {form.outIface || 'any'}</td>
-        <td data-label="Protocol">{form.protocol}</td>
-        <td class="mono" data-label="Before">{beforeText(form)}</td>
-        <td class="mono" data-label="After">{afterText(form)}</td>
+        <td class="full" data-label="Protocol">{form.protocol}</td>
+        <td class="mono full" data-label="Before">{beforeText(form)}</td>
+        <td class="mono full" data-label="After">{afterText(form)}</td>
       </>}
       {admin && <td><div class="row-actions">
         <button type="button" class="button quiet icon small" aria-label={`Move ${name} up`} disabled={index === 0} onClick={() => move(index - 1)}><Up /></button>
@@ -107,7 +107,7 @@ function NatText() {
           <button type="button" class="button" disabled={!changed} onClick={() => void acceptDraft('nat')}>OK</button>
         </div>}
       </header>
-      <Editor document="nat" label="nat.conf, the NAT rules" value={drafts.value.nat} issues={issues.value} readOnly={!admin} onChange={(text) => setDraft('nat', text)} onReady={(ready) => { code.current = ready; }} />
+      <Editor document="nat" label="nat.conf, the NAT rules" value={drafts.value.nat} current={() => drafts.peek().nat} issues={issues.value} readOnly={!admin} onChange={(text) => setDraft('nat', text)} onReady={(ready) => { code.current = ready; }} />
       {mine.length > 0 && <IssueList issues={mine} onGo={({ at }) => code.current?.goTo(at.line, at.col)} />}
     </section>
   );

@@ -63,7 +63,7 @@ function Traffic({ name }: { readonly name: string }) {
   void samples.value;
   const rates = ratesOf(name);
   return <>
-    <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points={sparkPoints(rates, 96, 24)} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
+    <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points={sparkPoints(rates, { width: 96, height: 24, slots: 60 })} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
     <td class="num wide-only">{countText(rates.at(-1) ?? 0)}</td>
   </>;
 }

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { ServiceAction, ServiceView } from '../../src/client/types.ts';
 import { spanText } from '../../src/web/numbers.ts';
-import { signal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { parseConfig } from '../../src/config/parse.ts';
 import { hasConntrack, serviceText, withConntrack, withServiceText } from '../../src/web/service-text.ts';
@@ -100,7 +100,9 @@ function Row({ service, admin, onSetup }: { readonly service: ServiceView; reado
 
 function SetupDialog({ name, instance, onClose }: { readonly name: string; readonly instance: string | null; readonly onClose: () => void }) {
   const label = instance === null ? name : `${name} ${instance}`;
-  const [text, setText] = useState(() => serviceText(drafts.peek().services, name, instance));
+  const draft = useSignal(serviceText(drafts.peek().services, name, instance));
+  const text = draft.value;
+  const setText = (changed: string): void => { draft.value = changed; };
   const { issues } = parseConfig([{ file: 'services.conf', document: 'services', text }]);
   const errors = issues.some(({ severity }) => severity === 'error');
   const bare = text.trim() === `service ${label}`;
@@ -114,7 +116,7 @@ function SetupDialog({ name, instance, onClose }: { readonly name: string; reado
       <button type="button" class="button" onClick={onClose}>Cancel</button>
       <button type="button" class="button primary" disabled={errors} onClick={() => void store()}>OK</button>
     </>}>
-      <div class="panel"><Editor document="services" label={`Text of service ${label}`} value={text} issues={issues} short onChange={setText} /></div>
+      <div class="panel"><Editor document="services" label={`Text of service ${label}`} value={text} current={() => draft.peek()} issues={issues} short onChange={setText} /></div>
       {issues.length > 0 && <IssueList issues={issues} />}
       <p class="muted">{name === 'lvs' ? 'Keywords: conntrack (NAT rules act on balanced traffic), engine auto|xdp|lvs|userspace, no autostart.' : 'no autostart: it is not started with weir.'} Restart the service after OK.</p>
     </Dialog>

@@ -80,11 +80,11 @@ function Revisions() {
       <header><h2 class="grow">Revisions</h2></header>
       {list === null ? <p class="loading">Reading the revisions…</p> : (
         <div class="table-box" tabIndex={0} role="region" aria-label="Revisions, newest first">
-          <table>
+          <table class="stacked">
             <thead><tr><th class="num">No.</th><th>When</th><th>What</th><th>Who</th><th>Content</th><th><span class="visually-hidden">Actions</span></th></tr></thead>
             <tbody>{rows.map((one) => (
               <tr key={one.revision}>
-                <td class="num">{one.revision}</td><td class="nowrap">{timeText(one.atMs)}</td><td>{one.what}{one.note !== '' && <span class="sub">{one.note}</span>}</td><td>{one.who}</td>
+                <td class="num" data-label="No."><strong>{one.revision}</strong></td><td class="nowrap">{timeText(one.atMs)}</td><td>{one.what}{one.note !== '' && <span class="sub">{one.note}</span>}</td><td>{one.who}</td>
                 <td class="nowrap"><code>{one.etag.slice(0, 8)}</code> {one.etag === etags?.running && <span class="tag">running</span>} {one.etag === etags?.saved && <span class="tag">saved</span>}</td>
                 <td><div class="row-actions">
                   <button type="button" class="button small" aria-label={`View revision ${one.revision}`} onClick={() => void show(one)}>View</button>
