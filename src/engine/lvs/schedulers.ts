@@ -1,4 +1,5 @@
 /** Which ip_vs scheduler does what each `balance` word says, and what it makes of weights. */
+import { failoverOrder } from '../../balance/picker.ts';
 import type { Balance } from '../../balance/terms.ts';
 import type { DesiredDirector } from '../../plan/desired.ts';
 import { SVC_SCHED1, SVC_SCHED2 } from './ipvs.ts';
@@ -68,7 +69,7 @@ export function kernelWeights(scheduler: string, weights: readonly number[]): nu
 function failoverWeights(weights: readonly number[]): number[] {
   const positive = weights.filter((w) => w > 0);
   if (new Set(positive).size === positive.length) return [...weights];
-  const ranks = new Map(failoverOrder(weights.map((weight, i) => ({ id: String(i), weight }))).map((index, rank) => [index, rank]));
+  const ranks = new Map(failoverOrder(weights.map((weight, i) => ({ key: String(i), weight }))).map((index, rank) => [index, rank]));
   return weights.map((w, i) => (w === 0 ? 0 : weights.length - (ranks.get(i) ?? 0)));
 }
 
