@@ -48,20 +48,19 @@ export function createGuestWorld(options: { readonly oneArmed?: boolean } = {}):
       port += count;
       return first;
     },
-    openClient: ({ ip: at = client(0, 4), port: wanted = 0 } = {}) => open(clients, 'client', at, wanted, 'silent'),
+    // A client at a server's address is somebody on the servers' network.
+    openClient: ({ ip: at = client(0, 4), port: wanted = 0 } = {}) => open(/^(192\.0\.2|2001:db8:2:)/.test(at.text) ? servers : clients, 'client', at, wanted, 'silent'),
     openServer: ({ behaviour, family = 4, ip: at = server(0, family), port: wanted = 0 }) => open(servers, 'server', at, wanted, behaviour),
     openForeign: (at, wanted) => open(null, 'foreign', at, wanted, 'silent'),
     openOwn: (at, wanted, behaviour = 'silent') => open(null, 'own', at, wanted, behaviour),
     close() {
       clients.close();
       servers.close();
-      sh('ip', 'link', 'delete', 'weir-br', 'type', 'bridge');
     },
   };
 }
 
 function twoArms(clients: Netns, servers: Netns): void {
-  sh('ip', 'link', 'add', 'weir-br', 'type', 'dummy');
   pair('to-clients', clients);
   pair('to-servers', servers);
   shInput([
@@ -108,14 +107,17 @@ async function open(netns: Netns | null, role: string, address: Ip, port: number
   const type = address.family === 4 ? 'udp4' : 'udp6';
   const lookup = (host: string, _options: unknown, callback: (error: null, address: string, family: number) => void): void => callback(null, host, address.family);
   const socket = dgram.createSocket({ type, ipv6Only: address.family === 6, recvBufferSize: 4 << 20, lookup: lookup as never });
-  let failure: Error | undefined;
-  socket.once('error', (error) => (failure = error));
-  const listening = new Promise<void>((resolve) => socket.once('listening', () => resolve()));
+  const bound = new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.once('listening', () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
   const bind = (): void => void socket.bind({ address: address.text, port, exclusive: true });
   if (netns === null) bind();
   else netns.within(bind);
-  await Promise.race([listening, new Promise((resolve) => socket.once('error', resolve))]);
-  if (failure !== undefined) throw failure;
+  await bound;
   socket.on('error', () => undefined);
   const at: Endpoint = { ip: address, port: socket.address().port };
   const inbox = new Mailbox<Datagram>(`${role} ${address.text} port ${at.port}`, (d) => `${d.text.slice(0, 40)} (${d.data.length} bytes) from ${d.from.ip.text} port ${d.from.port}`);

@@ -32,11 +32,15 @@ const SCHEDULERS: Readonly<Record<Balance, Scheduler | null>> = {
 
 /** These look at how many sessions a server has; one-packet scheduling leaves none to look at. */
 const BY_SESSIONS: readonly Balance[] = ['leastconn', 'shortestexpected', 'neverqueue'];
+/** These look at "active" connections alone, which UDP has none of: all its sessions would go to one server. wlc looks at both kinds. */
+const BY_ACTIVE: readonly Balance[] = ['shortestexpected', 'neverqueue'];
 
 /** Returns the scheduler of a director; null when ip_vs has none for its balance. */
-export function schedulerOf(director: Pick<DesiredDirector, 'balance' | 'session'>): Scheduler | null {
+export function schedulerOf(director: Pick<DesiredDirector, 'balance' | 'session' | 'protocol'>): Scheduler | null {
   // With every server at zero sessions wlc would send all datagrams to one: turns by weight are what "least" comes to.
   if (director.session.kind === 'one-way' && BY_SESSIONS.includes(director.balance)) return SCHEDULERS.roundrobin;
+  // An idle server has the least load, so wlc takes it first as nq does; sed differs by one session.
+  if (director.protocol === 'udp' && BY_ACTIVE.includes(director.balance)) return SCHEDULERS.leastconn;
   return SCHEDULERS[director.balance];
 }
 
