@@ -6,12 +6,14 @@ import type { Parsed } from '../daemon/core.ts';
 import { unsupportedChecks } from '../health/checks/unsupported.ts';
 import { CliError } from '../cli/failure.ts';
 import type { EngineCandidate } from '../engine/select.ts';
+import { createLvsEngine } from '../engine/lvs/index.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
 import { desire } from '../plan/desire.ts';
 
 /** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
 export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
   return [
+    { name: 'lvs', variant: null, create: (onEvent) => createLvsEngine({ onEvent }) },
     { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
   ];
 }
@@ -32,6 +34,7 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
     return [...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`), ...made.unsupported(desired).map(({ message }) => message)];
   } finally {
-    await made.close('remove');
+    // 'leave': what a running weir has put into the kernel is not this look's to take down.
+    await made.close('leave');
   }
 }

@@ -15,6 +15,7 @@ const VIPS = 3;
 const SERVERS = 12;
 const CLIENTS = 200;
 const FIRST_PORT = 10_000;
+const BRIDGE = 'weir-br';
 
 export interface GuestWorld extends World {
   readonly clients: Netns;
@@ -56,6 +57,7 @@ export function createGuestWorld(options: { readonly oneArmed?: boolean } = {}):
     close() {
       clients.close();
       servers.close();
+      if (options.oneArmed === true) sh('ip', 'link', 'delete', BRIDGE);
     },
   };
 }
@@ -70,9 +72,18 @@ function twoArms(clients: Netns, servers: Netns): void {
   addresses(servers, [...range('192.0.2.', SERVERS, 24), ...hexRange('2001:db8:2::', SERVERS)], ['default via 192.0.2.254', 'default via 2001:db8:2::fe']);
 }
 
-/** Everything on one network, 192.0.2.0/24 beside the others, and the balancer on it with one interface. */
+/** Everything on one network: the balancer's only interface is a bridge that clients and servers hang on, all of the networks are on it. */
 function oneArm(clients: Netns, servers: Netns): void {
-  throw new Error(`not yet for the contract: ${clients.name} ${servers.name}`);
+  sh('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
+  sh('ip', 'link', 'set', BRIDGE, 'up');
+  for (const [name, peer] of [['port-clients', clients], ['port-servers', servers]] as const) {
+    pair(name, peer);
+    sh('ip', 'link', 'set', name, 'master', BRIDGE);
+  }
+  shInput(own(BRIDGE, ['198.51.100.254/24', '192.0.2.254/24', ...vips()]).join('\n'), 'ip', '-batch', '-');
+  // Both know both networks as their own: a server's answer to a client does not pass the balancer.
+  addresses(clients, range('198.51.100.', CLIENTS, 24), ['192.0.2.0/24 dev eth0']);
+  addresses(servers, range('192.0.2.', SERVERS, 24), ['198.51.100.0/24 dev eth0']);
 }
 
 function vips(): string[] {

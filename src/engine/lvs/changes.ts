@@ -1,7 +1,8 @@
 /** The steps that take ip_vs from what it holds to a target, each with the step that takes it back. */
 import type { IpvsDest, Ipvs, IpvsService, ReadDest, ReadService, ServiceId } from './ipvs.ts';
 import { SVC_FLAGS, destKey, serviceKey } from './ipvs.ts';
-import type { TargetService } from './target.ts';
+import { EngineError } from '../engine.ts';
+import type { Target, TargetService } from './target.ts';
 
 export interface Change {
   readonly text: string;
@@ -34,6 +35,17 @@ export function sameService(wanted: IpvsService, now: IpvsService): boolean {
 /** Returns the name of a server in `adds` and `removes`. */
 export function destName(id: ServiceId, dest: Pick<IpvsDest, 'ip' | 'port'>): string {
   return `${serviceKey(id)} ${destKey(dest)}`;
+}
+
+/** Throws EngineError when the target has a service that the kernel has already and that is not weir's. */
+export function refuseForeign(target: Target, all: readonly ReadService[], owned: readonly ReadService[]): void {
+  const ours = new Set(owned.map((s) => serviceKey(s.id)));
+  const theirs = new Set(all.map((s) => serviceKey(s.id)).filter((key) => !ours.has(key)));
+  const clash = target.services.find((t) => theirs.has(serviceKey(t.service.id)));
+  if (clash === undefined) return;
+  const { id } = clash.service;
+  const remove = id.kind === 'mark' ? `ipvsadm -D -f ${id.mark}` : `ipvsadm -D -${id.protocol === 'udp' ? 'u' : 't'} ${serviceKey(id).replace(/^\w+ /, '')}`;
+  throw new EngineError(`director ${clash.director}: ip_vs has a service ${serviceKey(id)} already that weir did not set`, { cure: `remove it (${remove}) and whatever set it, or give the director another address or port` });
 }
 
 function serviceChanges(service: IpvsService, now: ReadService): Change[] {

@@ -3,28 +3,27 @@
  * from the target, and takes those steps; one that fails takes the earlier ones back. Services of others are never touched.
  */
 import { randomUUID } from 'node:crypto';
-import { parseEndpoint } from '../../net/endpoint.ts';
 import type { Desired } from '../../plan/desired.ts';
 import type { Plan } from '../../plan/plan.ts';
 import {
   EngineError, Unsupported, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type Probe, type Reading, type SessionFilter, type SessionPage,
 } from '../engine.ts';
-import { changesTo, destName, type Change } from './changes.ts';
-import { connectionPage, directorFinder, findConnection, serverAt, type ConnectionLines } from './connections.ts';
+import { changesTo, destName, refuseForeign, type Change } from './changes.ts';
+import { connectionPage, findConnection, type ConnectionLines } from './connections.ts';
 import { Counters } from './counters.ts';
-import { forecast } from './explain.ts';
+import { explanationOf, questionOf } from './explain.ts';
 import { holdsFor, nextLook, stillHeld } from './holds.ts';
-import { destKey, serviceKey, type Ipvs, type IpvsTimeouts, type ReadDest, type ReadService } from './ipvs.ts';
+import { destKey, serviceKey, type Ipvs, type ReadDest, type ReadService } from './ipvs.ts';
 import { fingerprint, tableFingerprint, tableScript, TABLE, type RunNft } from './marks.ts';
 import { observed } from './observed.ts';
 import { counterKeys, directorReadings } from './reading.ts';
 import { EMPTY_RECORD, type LvsRecord, type RecordFile } from './record.ts';
 import { refusalOf, stepRefusal } from './refusal.ts';
-import { SCHEDULER_NAMES } from './schedulers.ts';
-import { ALWAYS, type Sysctls } from './sysctls.ts';
+import { missingSchedulers } from './schedulers.ts';
+import { remembered, setSwitches, type Sysctls } from './switches.ts';
 import { isMarked, MARK_BASE, targetOf, type Hold, type Target, type TargetService } from './target.ts';
 import { lvsUnsupported } from './unsupported.ts';
-import { ENOENT, NetlinkError } from './socket.ts';
+import { EEXIST, NetlinkError } from './socket.ts';
 
 /** The world outside: what tests replace. */
 export interface LvsDependencies {
@@ -47,8 +46,6 @@ export interface LvsDependencies {
 const SETTLE_MS = 50;
 /** How often removed servers whose sessions are kept are looked at. */
 const HOLD_POLL_MS = 2000;
-/** A mark in our range that no director's name leads to: probe() makes a service of it and takes it away again. */
-const PROBE_MARK = 0x76ffffff;
 
 export class LvsEngine implements Engine {
   readonly name = 'lvs';
@@ -158,24 +155,12 @@ export class LvsEngine implements Engine {
   explain(query: ExplainQuery): Promise<Explanation> {
     return this.#alone(async () => {
       const { desired, holds } = this.#load();
-      const [client, vip] = [parseEndpoint(query.client), parseEndpoint(query.vip)];
-      const director = vip === undefined ? undefined : directorFinder(desired)(query.protocol, vip);
-      if (client === undefined || vip === undefined || director === undefined) return { director: null, server: null, why: 'no director has this address', candidates: [] };
-      const target = targetOf(desired, holds).services.find((t) => t.director === director.name) as TargetService;
+      const question = questionOf(query, desired);
+      if (question === null) return { director: null, server: null, why: 'no director has this address', candidates: [] };
+      const target = targetOf(desired, holds).services.find((t) => t.director === question.director.name) as TargetService;
       const service = this.#kernel().services().find((s) => serviceKey(s.id) === serviceKey(target.service.id));
-      const dests = service?.dests ?? [];
-      const fed = target.service.id.kind === 'mark' ? ` (mark 0x${target.service.id.mark.toString(16)})` : '';
-      const candidates = director.servers.map((s) => {
-        const dest = dests.find((d) => destKey(d) === destKey(s));
-        const note = dest === undefined ? 'not in ip_vs' : `ip_vs weight ${dest.weight}, ${dest.active + dest.inactive} sessions, ${target.service.scheduler}`;
-        return { server: s.name, state: s.state, weight: s.weight, sessions: dest === undefined ? 0 : dest.active + dest.inactive, note };
-      });
       const live = await findConnection(this.#deps.connections, query.protocol, query.client, query.vip);
-      const home = live === undefined ? undefined : serverAt(director, live.server);
-      if (home !== undefined && director.session.kind !== 'one-way') return { director: director.name, server: home.name, why: `the client has a session on it${fed}`, candidates };
-      const { dest, why } = forecast(target.service.scheduler, dests, client.ip, vip.ip);
-      const server = dest === undefined || dest === null ? null : (director.servers.find((s) => destKey(s) === destKey(dest))?.name ?? null);
-      return { director: director.name, server, why: `${why}${fed}`, candidates };
+      return explanationOf(question, target, service?.dests ?? [], live);
     });
   }
 
@@ -214,14 +199,16 @@ export class LvsEngine implements Engine {
     const changes = changesTo(target.services, owned);
     this.#readings(record, all);
     await this.#settled(changes);
-    const before = this.#remembered(record, kernel, target, next);
+    const tracking = this.#deps.conntrack?.() ?? next.directors.some((d) => d.sourceNat !== null);
+    const switches = { kernel, sysctls: this.#deps.sysctls, target, tracking };
+    const before = remembered(switches, record.before);
     const keys = [...new Set([...owned.map((s) => serviceKey(s.id)), ...target.services.map((t) => serviceKey(t.service.id))])];
     // First what may be ours from now on: a crash in the middle must leave nothing that nobody owns.
     this.#save({ ...record, owned: keys, before });
     const done: (() => void)[] = [];
     const landed: string[] = [];
     try {
-      this.#switches(kernel, target, next, before, done);
+      setSwitches(switches, before, done);
       for (const change of changes) {
         change.run(kernel);
         done.push(() => {
@@ -241,43 +228,6 @@ export class LvsEngine implements Engine {
     this.#save({ desired: next, holds, owned: target.services.map((t) => serviceKey(t.service.id)), before });
     this.#note(changes, record, next, owned);
     this.#schedule();
-  }
-
-  /** Sets timeouts and sysctls that differ; what takes each back goes to `done`. */
-  #switches(kernel: Ipvs, target: Target, next: Desired, before: LvsRecord['before'], done: (() => void)[]): void {
-    const now = kernel.timeouts();
-    const wanted: IpvsTimeouts = {
-      tcp: target.tcpTimeoutS ?? before.timeouts?.tcp ?? now.tcp,
-      tcpFin: now.tcpFin,
-      udp: target.udpTimeoutS ?? before.timeouts?.udp ?? now.udp,
-    };
-    if (wanted.tcp !== now.tcp || wanted.udp !== now.udp) {
-      kernel.setTimeouts(wanted);
-      done.push(() => kernel.setTimeouts(now));
-    }
-    const { sysctls } = this.#deps;
-    for (const [name, value] of Object.entries(this.#sysctlsFor(next, before))) {
-      const old = sysctls.get(name);
-      if (old === null || old === value) continue;
-      sysctls.set(name, value);
-      done.push(() => sysctls.set(name, old));
-    }
-  }
-
-  #sysctlsFor(next: Desired, before: LvsRecord['before']): Record<string, string> {
-    const conntrack = this.#deps.conntrack?.() ?? next.directors.some((d) => d.sourceNat !== null);
-    return { ...ALWAYS, conntrack: conntrack ? '1' : (before.sysctls['conntrack'] ?? '0') };
-  }
-
-  /** What was set before weir first changed anything. */
-  #remembered(record: LvsRecord, kernel: Ipvs, target: Target, next: Desired): LvsRecord['before'] {
-    const sysctls: Record<string, string> = { ...record.before.sysctls };
-    for (const name of Object.keys(this.#sysctlsFor(next, record.before))) {
-      const value = name in sysctls ? null : this.#deps.sysctls.get(name);
-      if (value !== null) sysctls[name] = value;
-    }
-    const touches = target.udpTimeoutS !== null || target.tcpTimeoutS !== null;
-    return { sysctls, timeouts: record.before.timeouts ?? (touches ? kernel.timeouts() : null) };
   }
 
   #chosen(target: TargetService, services: readonly ReadService[], filter: SessionFilter): { service: TargetService['service']['id']; dest: ReadDest }[] {
@@ -407,37 +357,11 @@ export class LvsEngine implements Engine {
   }
 }
 
-/** Returns the schedulers that this kernel cannot load: each is tried on a service that no packet reaches. */
-function missingSchedulers(kernel: Ipvs): ReadonlySet<string> {
-  const id = { kind: 'mark', family: 4, mark: PROBE_MARK } as const;
-  if (kernel.services().some((s) => serviceKey(s.id) === serviceKey(id))) kernel.removeService(id);
-  return new Set(SCHEDULER_NAMES.filter((scheduler) => {
-    try {
-      kernel.addService({ id, scheduler, flags: 0, timeoutS: 0, prefix: 32 });
-      kernel.removeService(id);
-      return false;
-    } catch (error) {
-      if (error instanceof NetlinkError && error.errno === ENOENT) return true;
-      throw error;
-    }
-  }));
-}
-
-function refuseForeign(target: Target, all: readonly ReadService[], owned: readonly ReadService[]): void {
-  const ours = new Set(owned.map((s) => serviceKey(s.id)));
-  const theirs = new Set(all.map((s) => serviceKey(s.id)).filter((key) => !ours.has(key)));
-  const clash = target.services.find((t) => theirs.has(serviceKey(t.service.id)));
-  if (clash === undefined) return;
-  const { id } = clash.service;
-  const remove = id.kind === 'mark' ? `ipvsadm -D -f ${id.mark}` : `ipvsadm -D -${id.protocol === 'udp' ? 'u' : 't'} ${serviceKey(id).replace(/^\w+ /, '')}`;
-  throw new EngineError(`director ${clash.director}: ip_vs has a service ${serviceKey(id)} already that weir did not set`, { cure: `remove it (${remove}) and whatever set it, or give the director another address or port` });
-}
-
 function ignoreExisting(run: () => void): void {
   try {
     run();
   } catch (error) {
-    if (!(error instanceof NetlinkError) || error.errno !== 17) throw error;
+    if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
   }
 }
 

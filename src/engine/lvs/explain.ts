@@ -1,11 +1,46 @@
 /** Where ip_vs would send a new client, computed from what the kernel shows: its servers in its own order, their weights and sessions. */
+import { parseEndpoint } from '../../net/endpoint.ts';
 import { ipBytes, type Ip } from '../../net/ip.ts';
-import type { ReadDest } from './ipvs.ts';
+import type { Desired, DesiredDirector } from '../../plan/desired.ts';
+import type { ExplainQuery, Explanation } from '../engine.ts';
+import { directorFinder, serverAt, type Connection } from './connections.ts';
+import { destKey, type ReadDest } from './ipvs.ts';
+import type { TargetService } from './target.ts';
 
 /** `dest` null: nobody, it would be dropped; undefined: the kernel does not show what decides. */
 export interface Forecast {
   readonly dest: ReadDest | null | undefined;
   readonly why: string;
+}
+
+export interface Question {
+  readonly director: DesiredDirector;
+  readonly client: Ip;
+  readonly vip: Ip;
+}
+
+/** Returns the director that a query is about with its addresses; null when there is none. */
+export function questionOf(query: ExplainQuery, desired: Desired): Question | null {
+  const [client, vip] = [parseEndpoint(query.client), parseEndpoint(query.vip)];
+  if (client === undefined || vip === undefined) return null;
+  const director = directorFinder(desired)(query.protocol, vip);
+  return director === undefined ? null : { director, client: client.ip, vip: vip.ip };
+}
+
+/** Returns the answer from what the kernel shows of the director's servers, and the client's connection if it has one. */
+export function explanationOf({ director, client, vip }: Question, { service }: TargetService, dests: readonly ReadDest[], live: Connection | undefined): Explanation {
+  const fed = service.id.kind === 'mark' ? ` (mark 0x${service.id.mark.toString(16)})` : '';
+  const candidates = director.servers.map((s) => {
+    const dest = dests.find((d) => destKey(d) === destKey(s));
+    const sessions = dest === undefined ? 0 : dest.active + dest.inactive;
+    const note = dest === undefined ? 'not in ip_vs' : `ip_vs weight ${dest.weight}, ${sessions} ${sessions === 1 ? 'session' : 'sessions'}, ${service.scheduler}`;
+    return { server: s.name, state: s.state, weight: s.weight, sessions, note };
+  });
+  const home = live === undefined ? undefined : serverAt(director, live.server);
+  if (home !== undefined && director.session.kind !== 'one-way') return { director: director.name, server: home.name, why: `the client has a session on it${fed}`, candidates };
+  const { dest, why } = forecast(service.scheduler, dests, client, vip);
+  const server = director.servers.find((s) => dest !== undefined && dest !== null && destKey(s) === destKey(dest))?.name ?? null;
+  return { director: director.name, server, why: `${why}${fed}`, candidates };
 }
 
 const SLOTS = 256;

@@ -6,7 +6,7 @@ import { LvsEngine } from './engine.ts';
 import { openIpvs } from './ipvs.ts';
 import { runNft } from './marks.ts';
 import { recordFile } from './record.ts';
-import { procSysctls } from './sysctls.ts';
+import { procSysctls } from './switches.ts';
 
 export interface LvsOptions {
   readonly onEvent: (event: EngineEvent) => void;

@@ -114,7 +114,7 @@ export function decodeMessages(bytes: Buffer): NetlinkMessage[] {
 /** Returns the error number of an NLMSG_ERROR or NLMSG_DONE (0: it is an acknowledgement). */
 export function errorOf(message: NetlinkMessage): number {
   if (message.payload.length < 4) return 0;
-  return -message.payload.readInt32LE(0);
+  return Math.abs(message.payload.readInt32LE(0));
 }
 
 /** Returns the attributes after the generic netlink header of a reply. Throws NetlinkFormatError. */

@@ -2,7 +2,8 @@
 import { failoverOrder } from '../../balance/picker.ts';
 import type { Balance } from '../../balance/terms.ts';
 import type { DesiredDirector } from '../../plan/desired.ts';
-import { SVC_SCHED1, SVC_SCHED2 } from './ipvs.ts';
+import { serviceKey, SVC_SCHED1, SVC_SCHED2, type Ipvs } from './ipvs.ts';
+import { ENOENT, NetlinkError } from './socket.ts';
 
 export interface Scheduler {
   readonly name: string;
@@ -45,7 +46,7 @@ export function schedulerOf(director: Pick<DesiredDirector, 'balance' | 'session
 }
 
 /** Every scheduler weir may ask the kernel for. */
-export const SCHEDULER_NAMES: readonly string[] = [...new Set(Object.values(SCHEDULERS).flatMap((s) => (s === null ? [] : [s.name])))];
+const SCHEDULER_NAMES: readonly string[] = [...new Set(Object.values(SCHEDULERS).flatMap((s) => (s === null ? [] : [s.name])))];
 
 /** Returns the balance that a scheduler found in the kernel stands for; undefined for one weir never sets. */
 export function balanceOf(scheduler: string): Balance | undefined {
@@ -79,4 +80,23 @@ function failoverWeights(weights: readonly number[]): number[] {
 
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
+}
+
+/** A mark that no director has: the probe makes a service of it and takes it away again. */
+const PROBE_MARK = 0x76ffffff;
+
+/** Returns the schedulers that this kernel cannot load: each is tried on a service that no packet reaches. */
+export function missingSchedulers(kernel: Ipvs): ReadonlySet<string> {
+  const id = { kind: 'mark', family: 4, mark: PROBE_MARK } as const;
+  if (kernel.services().some((s) => serviceKey(s.id) === serviceKey(id))) kernel.removeService(id);
+  return new Set(SCHEDULER_NAMES.filter((scheduler) => {
+    try {
+      kernel.addService({ id, scheduler, flags: 0, timeoutS: 0, prefix: 32 });
+      kernel.removeService(id);
+      return false;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ENOENT) return true;
+      throw error;
+    }
+  }));
 }
