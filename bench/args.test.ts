@@ -7,7 +7,7 @@ test('without options: 100 and 1000 clients, 3 and 16 servers, weir and its thre
     engine: 'userspace',
     clients: [100, 1000],
     servers: [3, 16],
-    subjects: ['nginx', 'pen', 'dgram', 'weir'],
+    subjects: ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request'],
     sections: true,
     quick: false,
     json: null,
@@ -49,7 +49,7 @@ test('bad words are refused with what was expected', () => {
     [['userspace', '--clients', '1e3'], /got `1e3`/],
     [['userspace', '--servers', '3,,4'], /got ``/],
     [['userspace', '--servers', '201'], /from 1 to 200/],
-    [['userspace', '--subjects', 'nginx,haproxy'], /unknown subject `haproxy`; known are nginx, pen/],
+    [['userspace', '--subjects', 'nginx,haproxy'], /unknown subject `haproxy`; known are nginx, nginx-request, pen/],
   ];
   for (const [argv, message] of rows) {
     assert.throws(() => parseArgs(argv), (error) => error instanceof UsageError && message.test(error.message), argv.join(' '));

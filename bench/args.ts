@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly json: string | null;
 }
 
-export const SUBJECT_NAMES = ['nginx', 'pen', 'dgram', 'weir', 'routing'] as const;
+export const SUBJECT_NAMES = ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request', 'routing'] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
 export const USAGE = `usage: npm run bench -- userspace [options]
@@ -47,7 +47,7 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
   if (engine !== 'userspace') throw new UsageError(`expected what to measure, \`userspace\`, got ${engine === undefined ? 'nothing' : `\`${engine}\``}`);
   let clients: readonly number[] | undefined;
   let servers: readonly number[] | undefined;
-  let subjects: readonly SubjectName[] = ['nginx', 'pen', 'dgram', 'weir'];
+  let subjects: readonly SubjectName[] = ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request'];
   let sections = true;
   let quick = false;
   let json: string | null = null;

@@ -71,7 +71,7 @@ export async function atRate(attempt: (rate: number) => Promise<Observation>, ra
   return { rate, p50Us, p99Us };
 }
 
-/** Returns the table with ratios to nginx and pen of the same clients and servers. */
+/** Returns the table with ratios to both nginx and to pen of the same clients and servers. */
 export function rateTable(results: readonly RateResult[]): string {
   const rows = results.map((result) => {
     const peer = (name: SubjectName) => results.find((other) => other.subject === name && other.clients === result.clients && other.servers === result.servers)?.rate;
@@ -81,13 +81,14 @@ export function rateTable(results: readonly RateResult[]): string {
       String(result.servers),
       result.rate > 0 ? `${result.limit === 'subject' ? '' : '>= '}${rateText(result.rate)}` : 'none held',
       ratioText(result.rate, peer('nginx')),
+      ratioText(result.rate, peer('nginx-request')),
       ratioText(result.rate, peer('pen')),
       microsText(result.half?.p50Us ?? Number.NaN),
       microsText(result.half?.p99Us ?? Number.NaN),
       String(result.misdelivered),
     ];
   });
-  return renderTable(['subject', 'clients', 'servers', 'round trips/s', 'of nginx', 'of pen', 'p50 at half', 'p99 at half', 'misdelivered'], rows);
+  return renderTable(['subject', 'clients', 'servers', 'round trips/s', 'of nginx', 'of nginx-request', 'of pen', 'p50 at half', 'p99 at half', 'misdelivered'], rows);
 }
 
 /** Returns an observation of `running` after a warm-up; for sections that start subjects themselves. */

@@ -7,16 +7,16 @@ import { describeMachine, machineText } from './machine.ts';
 import { measureRate, rateTable, type RateResult, type Stage } from './rates.ts';
 import { measureSections, sectionsText, type SectionResults } from './sections.ts';
 import { dgram } from './subjects/dgram.ts';
-import { nginx } from './subjects/nginx.ts';
+import { nginx, nginxRequest } from './subjects/nginx.ts';
 import { pen } from './subjects/pen.ts';
 import { routing } from './subjects/routing.ts';
 import type { Subject } from './subjects/subject.ts';
-import { weir } from './subjects/weir-start.ts';
+import { weir, weirRequest } from './subjects/weir-start.ts';
 import { makeTopology, otherBenches } from './topology/topology.ts';
 import { startTraffic } from './traffic/traffic.ts';
 
 /** Every subject by its name. */
-export const SUBJECTS: Readonly<Record<SubjectName, Subject>> = { nginx, pen, dgram, weir, routing };
+export const SUBJECTS: Readonly<Record<SubjectName, Subject>> = { nginx, 'nginx-request': nginxRequest, pen, dgram, weir, 'weir-request': weirRequest, routing };
 
 /** The machine cannot run this bench; `message` says what is missing and the cure. */
 export class CannotMeasure extends Error {

@@ -31,9 +31,11 @@ const x64 = () => (process.arch === 'x64' ? null : `needs x86-64 (the guest runs
 export const TIERS = [
   { name: 'house', folder: 'dist/test/house', jobs: cores, fileSeconds: 180, needs: [] },
   { name: 'unit', folder: 'dist/src', jobs: cores, fileSeconds: 120, needs: [] },
+  { name: 'bench', folder: 'dist/bench', jobs: cores, fileSeconds: 60, needs: [] },
   { name: 'golden', folder: 'dist/test/golden', jobs: cores, fileSeconds: 120, needs: [] },
   { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
-  { name: 'loopback', folder: 'dist/test/loopback', jobs: cores, fileSeconds: 300, needs: [linux] },
+  // Real programs under load: two files at a time would measure each other.
+  { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
   { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 240, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb'].map(command)], start: startGuest },

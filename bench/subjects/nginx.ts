@@ -5,29 +5,36 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { hostPortText } from '../../src/net/endpoint.ts';
 import type { Topology } from '../topology/topology.ts';
-import { startProcess, type Subject } from './subject.ts';
+import { startProcess, type RunningSubject, type Subject } from './subject.ts';
 
 const MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
-/** nginx as a subject. */
-export const nginx: Subject = {
-  name: 'nginx',
-  version: () => {
-    const text = spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr ?? '';
-    const version = /nginx\/(\S+)/.exec(text)?.[1];
-    if (version === undefined || !existsSync(MODULE)) return { ok: false, why: 'nginx with its stream module is not installed: apt-get install nginx-light libnginx-mod-stream' };
-    return { ok: true, version };
-  },
-  start: async (topology) => {
-    const folder = mkdtempSync(join(tmpdir(), 'weir-bench-nginx-'));
-    const file = join(folder, 'nginx.conf');
-    writeFileSync(file, configuration(topology, folder));
-    return startProcess(topology, ['nginx', '-p', folder, '-e', join(folder, 'error.log'), '-c', file], () => rmSync(folder, { recursive: true, force: true }));
-  },
-};
+/** nginx as a subject, with sessions that last: what weir's two-way sessions are. */
+export const nginx: Subject = nginxSubject('nginx', '');
+
+/** nginx as its documentation sets DNS up: the session ends with the first reply, so that every datagram makes a new one (weir's request-reply). */
+export const nginxRequest: Subject = nginxSubject('nginx-request', '    proxy_requests 1;\n    proxy_responses 1;\n');
+
+function nginxSubject(name: string, sessionLines: string): Subject {
+  return { name, version: nginxVersion, start: (topology) => startNginx(topology, sessionLines) };
+}
+
+function nginxVersion(): ReturnType<Subject['version']> {
+  const text = spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr ?? '';
+  const version = /nginx\/(\S+)/.exec(text)?.[1];
+  if (version === undefined || !existsSync(MODULE)) return { ok: false, why: 'nginx with its stream module is not installed: apt-get install nginx-light libnginx-mod-stream' };
+  return { ok: true, version };
+}
+
+async function startNginx(topology: Topology, sessionLines: string): Promise<RunningSubject> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-bench-nginx-'));
+  const file = join(folder, 'nginx.conf');
+  writeFileSync(file, configuration(topology, folder, sessionLines));
+  return startProcess(topology, ['nginx', '-p', folder, '-e', join(folder, 'error.log'), '-c', file], () => rmSync(folder, { recursive: true, force: true }));
+}
 
 /** Tuned: no logs, small session buffers, no time-outs or failure marks in the way, as many connections as there can be sessions. */
-function configuration(topology: Topology, folder: string): string {
+function configuration(topology: Topology, folder: string, sessionLines: string): string {
   const servers = topology.serverEndpoints.map((server) => `    server ${hostPortText(server.ip, server.port)} max_fails=0;`);
   return `load_module ${MODULE};
 user root;
@@ -49,7 +56,7 @@ ${servers.join('\n')}
     proxy_pass servers;
     proxy_timeout 600s;
     proxy_buffer_size 2k;
-  }
+${sessionLines}  }
 }
 `;
 }

@@ -1,17 +1,9 @@
 /** The process that is measured as `weir`: the userspace engine without health, API or CLI. Argument: WeirOptions as JSON. */
-import { join } from 'node:path';
-import type { Engine, EngineEvent } from '../../src/engine/engine.ts';
+import { createUserspaceEngine } from '../../src/engine/userspace/index.ts';
 import type { Desired, DesiredDirector } from '../../src/plan/desired.ts';
-import { ROOT } from '../root.ts';
 import type { WeirOptions } from './weir-start.ts';
 
-interface UserspaceModule {
-  readonly createUserspaceEngine: (options: { onEvent: (event: EngineEvent) => void; workers: number }) => Promise<Engine>;
-}
-
 const options = JSON.parse(process.argv[2] ?? '') as WeirOptions;
-// By path at run time: the bench builds and measures its peers without the engine.
-const { createUserspaceEngine } = (await import(join(ROOT, 'dist/src/engine/userspace/index.js'))) as UserspaceModule;
 const engine = await createUserspaceEngine({
   onEvent: (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
   workers: options.workers,
@@ -24,7 +16,7 @@ const director: DesiredDirector = {
   mode: 'nat',
   balance: 'roundrobin',
   persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null },
+  session: { kind: options.session, replies: 1, timeoutMs: null, max: null },
   on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
   sourceNat: null,
   servers: options.servers.map((server, i) => ({ name: `s${i + 1}`, ip: server.ip, port: server.port, weight: 1, state: 'up', sorry: false })),

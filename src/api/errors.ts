@@ -104,14 +104,12 @@ function fastifyAnswer(error: Partial<FastifyError> & { validation?: readonly Co
       return answer('BAD_MEDIA', 'expected a body of type application/json');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return answer('BAD_REQUEST', 'expected JSON, found an empty body', { cure: 'send {} or leave out the Content-Type header' });
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      // Not where or what: V8 would quote the text around the error, which may be a password.
+      return answer('BAD_REQUEST', 'the body is not JSON');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return answer('BAD_REQUEST', 'the length of the body is not what its Content-Length says');
     default:
-  }
-  // V8 quotes the text around a JSON error, which may be a password: only the position is passed on.
-  if (error.name === 'SyntaxError' && error.statusCode === 400) {
-    const position = /position (\d+)/.exec(error.message ?? '')?.[1];
-    return answer('BAD_REQUEST', `the body is not JSON${position === undefined ? '' : ` (at character ${position})`}`);
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) return answer('BAD_REQUEST', `the request was refused (${error.code ?? error.statusCode})`);
   return undefined;

@@ -45,7 +45,7 @@ test('a body that is no JSON, of another type, or with a poisoned prototype is r
   const h = await createHarness(t);
   const url = '/api/v1/apply';
   const json = { 'content-type': 'application/json' };
-  assert.equal((await refused(h, { method: 'POST', url, payload: '{"confirmMs":', headers: json })).status, 400);
+  assert.equal((await refused(h, { method: 'POST', url, payload: '{"confirmMs":', headers: json })).message, 'the body is not JSON');
   assert.equal((await refused(h, { method: 'POST', url, payload: '', headers: json })).status, 400);
   assert.equal((await refused(h, { method: 'POST', url, payload: 'null', headers: json })).status, 400);
   assert.equal((await refused(h, { method: 'POST', url, payload: '[]', headers: json })).status, 400);

@@ -15,7 +15,7 @@ test('explain names what pick then returns, for every algorithm and state, and c
       let position = n;
       let seed = n;
       let blockedMask = 0;
-      const live: PickerState = { active: (i) => counts[i]!, blocked: (i) => ((blockedMask >> i) & 1) === 1, next: () => position++, random: () => mix32(seed++) };
+      const live: PickerState = { active: (i) => counts[i], blocked: (i) => ((blockedMask >> i) & 1) === 1, next: () => position++, random: () => mix32(seed++) };
       const looking: PickerState = { ...live, next: () => position, random: () => mix32(seed) };
       const picker = createPicker(balance, servers, live);
       const request = { source: mix32(n), flow: mix32(n + 1), dest: mix32(n + 2) };
@@ -26,14 +26,14 @@ test('explain names what pick then returns, for every algorithm and state, and c
       const explained = explainPick({ balance, servers, state: looking, request, picker });
       assert.deepEqual([position, seed], before);
       assert.equal(explained.notes.length, servers.length);
-      assert.equal(explained.index, picker.pick(request), `${balance} ${weights}`);
+      assert.equal(explained.index, picker.pick(request), `${balance} ${weights.join()}`);
     }),
     { seed: 6, numRuns: 300 },
   );
 });
 
 test('notes give the arithmetic', () => {
-  const state: PickerState = { active: (i) => [12, 1, 0, 3][i]!, blocked: (i) => i === 3, next: () => 0, random: () => 0 };
+  const state: PickerState = { active: (i) => [12, 1, 0, 3][i], blocked: (i) => i === 3, next: () => 0, random: () => 0 };
   const explain = (balance: (typeof BALANCES)[number]) => explainPick({ balance, servers: candidates(10, 3, 0, 7), state, request: { source: 1, flow: 2, dest: 3 } });
   assert.deepEqual(explain('leastconn').notes, ['12 sessions / weight 10 = 1.2', '1 session / weight 3 = 0.333', 'weight 0: takes no new sessions', 'skipped, evidence that it is down; 3 sessions / weight 7 = 0.429']);
   assert.equal(explain('shortestexpected').notes[0], '(12 sessions + 1) / weight 10 = 1.3');

@@ -15,7 +15,7 @@ export const PAIR_SEED = 0x70616972;
 /** Returns MurmurHash3_x86_32 (0..2^32-1) of the first `length` words, each taken as four little-endian bytes. */
 export function hashWords(words: ArrayLike<number>, seed: number, length: number = words.length): number {
   let h = seed | 0;
-  for (let i = 0; i < length; i++) h = mixWord(h, words[i] as number);
+  for (let i = 0; i < length; i++) h = mixWord(h, words[i]);
   return finish(h, length << 2);
 }
 
@@ -70,7 +70,7 @@ export function hashPair(first: number, second: number): number {
 export function hashText(text: string, seed: number): number {
   const bytes = new TextEncoder().encode(text);
   const words = new Uint32Array(Math.ceil(bytes.length / 4) + 1);
-  for (let i = 0; i < bytes.length; i++) words[i >> 2] = (words[i >> 2] as number) | ((bytes[i] as number) << ((i & 3) * 8));
+  for (let i = 0; i < bytes.length; i++) words[i >> 2] = words[i >> 2] | (bytes[i] << ((i & 3) * 8));
   words[words.length - 1] = bytes.length;
   return hashWords(words, seed);
 }
@@ -95,7 +95,7 @@ function finish(h: number, byteLength: number): number {
 }
 
 function wordAt(bytes: Uint8Array, i: number): number {
-  return (((bytes[i] as number) << 24) | ((bytes[i + 1] as number) << 16) | ((bytes[i + 2] as number) << 8) | (bytes[i + 3] as number)) >>> 0;
+  return ((bytes[i] << 24) | (bytes[i + 1] << 16) | (bytes[i + 2] << 8) | bytes[i + 3]) >>> 0;
 }
 
 function isMapped(a: number, b: number, c: number): boolean {

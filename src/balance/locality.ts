@@ -65,19 +65,19 @@ export function createLocality({ servers, state, fallback, replication, previous
 
   const usable = (i: number): boolean => weight[i] !== 0 && !state.blocked(i);
   const overloaded = (server: number): boolean => {
-    if (state.active(server) <= (weight[server] as number)) return false;
-    for (let i = 0; i < count; i++) if (usable(i) && state.active(i) * 2 < (weight[i] as number)) return true;
+    if (state.active(server) <= weight[server]) return false;
+    for (let i = 0; i < count; i++) if (usable(i) && state.active(i) * 2 < weight[i]) return true;
     return false;
   };
-  const has = (slot: number, server: number): boolean => (((members[slot * words + (server >>> 5)] as number) >>> (server & 31)) & 1) === 1;
+  const has = (slot: number, server: number): boolean => ((members[slot * words + (server >>> 5)] >>> (server & 31)) & 1) === 1;
   const clear = (slot: number): void => {
     members.fill(0, slot * words, (slot + 1) * words);
     size[slot] = 0;
   };
   const flip = (slot: number, server: number, delta: 1 | -1): void => {
     const at = slot * words + (server >>> 5);
-    members[at] = ((members[at] as number) ^ (1 << (server & 31))) >>> 0;
-    size[slot] = (size[slot] as number) + delta;
+    members[at] = (members[at] ^ (1 << (server & 31))) >>> 0;
+    size[slot] = size[slot] + delta;
     changed[slot] = now();
   };
   /** The member with the least (`sign` 1) or most (-1) sessions per weight; only usable ones count for the least. */
@@ -85,12 +85,12 @@ export function createLocality({ servers, state, fallback, replication, previous
     let best = -1;
     for (let i = 0; i < count; i++) {
       if (!has(slot, i) || (sign === 1 && !usable(i))) continue;
-      if (best < 0 || sign * (state.active(i) * (weight[best] as number) - state.active(best) * (weight[i] as number)) < 0) best = i;
+      if (best < 0 || sign * (state.active(i) * weight[best] - state.active(best) * weight[i]) < 0) best = i;
     }
     return best;
   };
   const shrink = (slot: number): void => {
-    if ((size[slot] as number) > 1 && now() - (changed[slot] as number) > REPLICATION_SHRINK_MS) flip(slot, extreme(slot, -1), -1);
+    if (size[slot] > 1 && now() - changed[slot] > REPLICATION_SHRINK_MS) flip(slot, extreme(slot, -1), -1);
   };
 
   if (previous) adopt(previous);
@@ -114,7 +114,7 @@ export function createLocality({ servers, state, fallback, replication, previous
     },
     locality: {
       entries: () =>
-        cache.live().map(({ slot, dest }) => ({ dest: dest >>> 0, keys: listed(slot).map((i) => (servers[i] as Candidate).key), changedMs: changed[slot] as number })),
+        cache.live().map(({ slot, dest }) => ({ dest: dest >>> 0, keys: listed(slot).map((i) => servers[i].key), changedMs: changed[slot] })),
       servers: (dest) => {
         const slot = cache.peek(dest | 0);
         return slot < 0 ? [] : listed(slot);
@@ -188,7 +188,7 @@ function createCache(key: Int32Array, used: Float64Array): Cache {
     claim(dest) {
       const first = bucket(dest);
       let slot = first;
-      for (let i = first + 1; i < first + WAYS; i++) if ((used[i] as number) < (used[slot] as number)) slot = i;
+      for (let i = first + 1; i < first + WAYS; i++) if (used[i] < used[slot]) slot = i;
       if (used[slot] !== 0) evictions++;
       key[slot] = dest;
       used[slot] = ++clock;
@@ -197,8 +197,8 @@ function createCache(key: Int32Array, used: Float64Array): Cache {
     live: () =>
       Array.from({ length: slots }, (_, slot) => slot)
         .filter((slot) => used[slot] !== 0)
-        .sort((a, b) => (used[a] as number) - (used[b] as number))
-        .map((slot) => ({ slot, dest: key[slot] as number })),
+        .sort((a, b) => used[a] - used[b])
+        .map((slot) => ({ slot, dest: key[slot] })),
     evicted: () => evictions,
   };
 }

@@ -37,19 +37,19 @@ export function maglevTable(servers: readonly { readonly key: string; readonly w
   let left = size;
   while (left > 0) {
     for (let i = 0; i < count && left > 0; i++) {
-      const saved = (credit[i] as number) + (weight[i] as number);
+      const saved = credit[i] + (weight[i]);
       if (saved < heaviest) {
         credit[i] = saved;
         continue;
       }
       credit[i] = saved - heaviest;
-      let at = position[i] as number;
-      const step = skip[i] as number;
+      let at = position[i];
+      const step = skip[i];
       while (table[at] !== MAGLEV_NONE) {
         at += step;
         if (at >= size) at -= size;
       }
-      table[at] = index[i] as number;
+      table[at] = index[i];
       at += step;
       position[i] = at >= size ? at - size : at;
       left--;

@@ -12,11 +12,11 @@ class FakeState implements PickerState {
   position = 0;
   seed = 1;
   constructor(size: number, down: number[] = []) {
-    this.counts = new Array<number>(size).fill(0);
+    this.counts = Array.from({ length: size }, () => 0);
     this.down = new Set(down);
   }
   active(i: number): number {
-    return this.counts[i]!;
+    return this.counts[i];
   }
   blocked(i: number): boolean {
     return this.down.has(i);
@@ -38,12 +38,12 @@ const arbitraryBalance = fc.constantFrom(...BALANCES);
 function tally(balance: Balance, servers: Candidate[], count: number, options: { state?: FakeState; live?: boolean } = {}): number[] {
   const state = options.state ?? new FakeState(servers.length);
   const picker = createPicker(balance, servers, state);
-  const out = new Array<number>(servers.length).fill(0);
+  const out = servers.map(() => 0);
   for (let n = 0; n < count; n++) {
     const i = picker.pick(client(n));
     if (i < 0) continue;
-    out[i]!++;
-    if (options.live) state.counts[i]!++;
+    out[i]++;
+    if (options.live) state.counts[i]++;
   }
   return out;
 }
@@ -58,7 +58,7 @@ test('no algorithm picks weight 0 or a blocked server, and -1 comes only when no
       for (let n = 0; n < 30; n++) {
         const i = picker.pick(client(n));
         if (!free) assert.equal(i, -1);
-        else assert.ok(i >= 0 && i < weights.length && weights[i]! > 0 && !state.down.has(i), `${balance} picked ${i} of ${weights}, blocked ${[...state.down]}`);
+        else assert.ok(i >= 0 && i < weights.length && weights[i] > 0 && !state.down.has(i), `${balance} picked ${i} of ${weights.join()}, blocked ${[...state.down].join()}`);
       }
     }),
     { seed: 5, numRuns: 400 },
@@ -73,7 +73,7 @@ test('the spreading algorithms follow the weights', () => {
     const draws = balance === 'dest' ? 5000 : 20_000;
     servers.forEach(({ weight }, i) => {
       const p = weight / 100;
-      assert.ok(Math.abs(got[i]! / 20_000 - p) <= 5 * Math.sqrt((p * (1 - p)) / draws) + 0.003, `${balance}: ${got}`);
+      assert.ok(Math.abs(got[i] / 20_000 - p) <= 5 * Math.sqrt((p * (1 - p)) / draws) + 0.003, `${balance}: ${got.join()}`);
     });
   }
   for (const balance of ['leastconn', 'shortestexpected', 'neverqueue'] as const) {
@@ -85,7 +85,7 @@ test('idle servers take turns by weight under leastconn and neverqueue', () => {
   for (const balance of ['leastconn', 'neverqueue'] as const) {
     assert.deepEqual(tally(balance, candidates(1, 1, 1), 3), [1, 1, 1]);
     const got = tally(balance, candidates(1, 3), 1000);
-    assert.ok(Math.abs(got[1]! - 750) <= 5, `${got}`);
+    assert.ok(Math.abs(got[1] - 750) <= 5, got.join());
   }
 });
 
@@ -99,7 +99,7 @@ test('workers that share a position share one rotation', () => {
   const state = new FakeState(3);
   const workers = [0, 1].map(() => createPicker('roundrobin', candidates(1, 1, 1), state));
   const got = [0, 0, 0];
-  for (let n = 0; n < 300; n++) got[workers[mix32(n) & 1]!.pick(client(0))]!++;
+  for (let n = 0; n < 300; n++) got[workers[mix32(n) & 1].pick(client(0))]++;
   assert.deepEqual(got, [100, 100, 100]);
 });
 
@@ -154,9 +154,9 @@ test('hash algorithms: a blocked server moves its own clients only, spread over 
     const heirs = new Map<number, number>();
     before.forEach((i, n) => {
       if (i !== 2) assert.equal(during[n], i);
-      else heirs.set(during[n]!, (heirs.get(during[n]!) ?? 0) + 1);
+      else heirs.set(during[n], (heirs.get(during[n]) ?? 0) + 1);
     });
-    assert.deepEqual([...heirs.keys()].sort(), [0, 1, 3, 4], `${balance} gives a lost share to all`);
+    assert.deepEqual([...heirs.keys()].toSorted((a, b) => a - b), [0, 1, 3, 4], `${balance} gives a lost share to all`);
     state.down.clear();
     assert.deepEqual(before.map((_, n) => picker.pick(client(n))), before);
   }
@@ -164,7 +164,7 @@ test('hash algorithms: a blocked server moves its own clients only, spread over 
 
 test('each hash algorithm looks at its own part of the client', () => {
   const picker = (balance: Balance): ((request: { source: number; flow: number; dest: number }) => number) => {
-    const p = createPicker(balance, candidates(...new Array<number>(50).fill(1)), new FakeState(50));
+    const p = createPicker(balance, candidates(...Array.from({ length: 50 }, () => 1)), new FakeState(50));
     return (request) => p.pick(request);
   };
   const base = client(1);

@@ -116,7 +116,7 @@ function roundrobin(pool: Pool): (request: PickRequest) => number {
     let position = state.next() >>> 0;
     // A blocked server's turn goes to the next turn of the shared rotation, so its share spreads over all others.
     for (let tries = 0; tries < 4; tries++) {
-      const server = schedule[position % length] as number;
+      const server = schedule[position % length];
       if (!state.blocked(server)) return server;
       position = state.next() >>> 0;
     }
@@ -134,7 +134,7 @@ function leastOf({ state, count, weight }: Pool, extra: 0 | 1): (request: PickRe
     let tiedWeight = 0;
     let equal = true;
     for (let i = 0; i < count; i++) {
-      const w = weight[i] as number;
+      const w = weight[i];
       if (w === 0 || state.blocked(i)) continue;
       const load = state.active(i) + extra;
       const difference = best < 0 ? -1 : load * bestWeight - bestLoad * w;
@@ -154,7 +154,7 @@ function leastOf({ state, count, weight }: Pool, extra: 0 | 1): (request: PickRe
     if (ties === 0) return best;
     let left = spreadPoint(state.next(), tiedWeight, equal ? bestWeight : 0);
     for (let i = best; i < count; i++) {
-      const w = weight[i] as number;
+      const w = weight[i];
       if (w === 0 || state.blocked(i) || (state.active(i) + extra) * bestWeight !== bestLoad * w) continue;
       left -= w;
       if (left < 0) return i;
@@ -182,7 +182,7 @@ function failover(pool: Pool): (request: PickRequest) => number {
   const { state } = pool;
   const order = Uint16Array.from(failoverOrder(pool.servers));
   return () => {
-    for (let i = 0; i < order.length; i++) if (!state.blocked(order[i] as number)) return order[i] as number;
+    for (let i = 0; i < order.length; i++) if (!state.blocked(order[i])) return order[i];
     return -1;
   };
 }
@@ -193,14 +193,14 @@ export function failoverOrder(servers: readonly Candidate[]): number[] {
   servers.forEach((s, i) => {
     if (s.weight > 0) order.push(i);
   });
-  return order.sort((a, b) => (servers[b] as Candidate).weight - (servers[a] as Candidate).weight || a - b);
+  return order.sort((a, b) => servers[b].weight - servers[a].weight || a - b);
 }
 
 function weightedRandom(pool: Pool): (request: PickRequest) => number {
   const { state, count, weight } = pool;
   const upTo = new Float64Array(count);
   let total = 0;
-  for (let i = 0; i < count; i++) upTo[i] = total += weight[i] as number;
+  for (let i = 0; i < count; i++) upTo[i] = total += weight[i];
   if (total === 0) return none;
   return () => {
     let number = state.random() >>> 0;
@@ -210,7 +210,7 @@ function weightedRandom(pool: Pool): (request: PickRequest) => number {
       let high = count - 1;
       while (low < high) {
         const middle = (low + high) >>> 1;
-        if ((upTo[middle] as number) > point) high = middle;
+        if (upTo[middle] > point) high = middle;
         else low = middle + 1;
       }
       if (!state.blocked(low)) return low;
@@ -229,7 +229,7 @@ function hashLookup(pool: Pool, given: Uint16Array | undefined): (hash: number) 
   return (hash) => {
     let h = hash >>> 0;
     for (let tries = 0; tries < 8; tries++) {
-      const server = table[h % size] as number;
+      const server = table[h % size];
       if (server === MAGLEV_NONE) return -1;
       if (!state.blocked(server)) return server;
       h = mix32(h + 0x9e3779b9);

@@ -26,7 +26,7 @@ export function weightedSchedule(weights: readonly number[]): Uint16Array {
   const slots: { at: number; turns: number; server: number }[] = [];
   for (const [n, members] of classes) {
     const inClass = n * members.length;
-    for (let k = 0; k < inClass; k++) slots.push({ at: (k + 0.5) / inClass, turns: n, server: members[k % members.length] as number });
+    for (let k = 0; k < inClass; k++) slots.push({ at: (k + 0.5) / inClass, turns: n, server: members[k % members.length] });
   }
   slots.sort((a, b) => a.at - b.at || b.turns - a.turns || a.server - b.server);
   return Uint16Array.from(slots, (slot) => slot.server);

@@ -20,14 +20,14 @@ export function spread(weight: Uint32Array, mark: Uint8Array, position: number):
     if (mark[i] !== 1) continue;
     if (first < 0) first = i;
     else if (weight[i] !== weight[first]) equal = false;
-    total += weight[i] as number;
+    total += weight[i];
     count++;
   }
   if (count <= 1) return first;
-  let left = spreadPoint(position, total, equal ? (weight[first] as number) : 0);
+  let left = spreadPoint(position, total, equal ? weight[first] : 0);
   for (let i = first; i < mark.length; i++) {
     if (mark[i] !== 1) continue;
-    left -= weight[i] as number;
+    left -= weight[i];
     if (left < 0) return i;
   }
   return first;

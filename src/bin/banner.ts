@@ -1,5 +1,4 @@
 /** The few lines `weir run` begins with: what runs, how to try it, where things are. */
-import { issueText } from '../config/issue.ts';
 import { clean } from '../cli/text.ts';
 import type { StatusView } from '../client/types.ts';
 
@@ -30,11 +29,11 @@ export function banner(facts: BannerFacts): string {
   if (status.directors.length === 0) rows.push(['director', `none yet: ${command} apply FILE --save`]);
   const [first] = status.directors;
   if (facts.demo && first !== undefined) rows.push(['try', `${command} send ${first.vip} hello      answers: srv1 got 5 bytes: hello`]);
-  rows.push(['look', `${command} status`]);
+  const warnings = status.warnings.length;
+  rows.push(['look', `${command} status${warnings === 0 ? '' : `      (${warnings === 1 ? 'it has a warning' : `it has ${warnings} warnings`})`}`]);
   rows.push(['API', facts.url]);
   if (facts.password !== null) rows.push(['password', `${facts.password}   (user admin; shown this once)`]);
   rows.push(['state', facts.stateDirectory]);
-  const warnings = status.warnings.map((issue) => `${clean(issueText(issue), { lines: true })}\n`).join('');
   const lines = rows.map(([label, text]) => `  ${label.padEnd(8)}  ${clean(text)}\n`).join('');
-  return `weir ${facts.version} runs, engine ${clean(status.engine.name)}: ${clean(status.engine.why)}\n${facts.kept === null ? '' : `${facts.kept}\n`}${warnings}${lines}`;
+  return `weir ${facts.version} runs, engine ${clean(status.engine.name)}: ${clean(status.engine.why)}\n${facts.kept === null ? '' : `${facts.kept}\n`}${lines}`;
 }

@@ -9,6 +9,7 @@ import type { EngineCandidate } from '../engine/select.ts';
 import { createLvsEngine } from '../engine/lvs/index.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
 import { desire } from '../plan/desire.ts';
+import { natLimits } from '../plan/nat-limits.ts';
 
 /** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
 export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
@@ -32,7 +33,12 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
   const made = await candidate.create(() => {});
   try {
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
-    return [...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`), ...made.unsupported(desired).map(({ message }) => message)];
+    const nat = engine === 'lvs' ? [] : natLimits(config);
+    return [
+      ...unsupportedChecks(config.directors).map(({ director, text }) => `${text} (director ${director})`),
+      ...made.unsupported(desired).map(({ message }) => message),
+      ...nat.map(({ rule, director, what }) => `engine ${engine} cannot do ${what} (NAT rule ${rule}, director ${director})`),
+    ];
   } finally {
     // 'leave': what a running weir has put into the kernel is not this look's to take down.
     await made.close('leave');

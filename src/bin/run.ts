@@ -3,30 +3,29 @@
  * What was started is ended in the opposite order, also when the start fails half-way.
  */
 import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile, rename } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { createApp } from '../api/app.ts';
 import { ADMIN, openAuth, type Auth } from '../api/auth/auth.ts';
-import { MAX_PASSWORD, MIN_PASSWORD } from '../api/auth/password.ts';
-import { DEFAULT_LISTEN, listen, parseListen, refuseOpen, type ListenAddress } from '../api/listen.ts';
+import { listen } from '../api/listen.ts';
 import { createLog } from '../api/log.ts';
 import type { DaemonOptions, Io } from '../cli/command.ts';
 import { API_FILE, stateDirectories } from '../cli/connection.ts';
-import { documentOfFile, documentsOf } from '../cli/documents.ts';
-import { CliError, failureOf, failureText } from '../cli/failure.ts';
-import { readSources } from '../cli/sources.ts';
+import { documentsOf } from '../cli/documents.ts';
+import { CliError } from '../cli/failure.ts';
 import { clean } from '../cli/text.ts';
 import type { Documents } from '../client/types.ts';
 import { systemClock } from '../clock/clock.ts';
-import { hostIssues } from '../config/host.ts';
-import { issueText } from '../config/issue.ts';
-import { parseConfig } from '../config/parse.ts';
+import { runCommand } from '../command/command.ts';
 import { Refusal } from '../daemon/control.ts';
 import { createDaemon, type Daemon } from '../daemon/daemon.ts';
 import { selectEngine } from '../engine/select.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { createHealthService } from '../health/health-service.ts';
+import { createNatTable } from '../nat/nft.ts';
+import { fileLedger } from '../services/ledger.ts';
+import { createSysctls, procSysctls } from '../services/sysctl.ts';
 import { etagOf } from '../store/documents.ts';
 import { realFiles } from '../store/files.ts';
 import { realProcesses } from '../store/lock.ts';
@@ -34,6 +33,10 @@ import { openStore, type Store } from '../store/store.ts';
 import { banner } from './banner.ts';
 import { startDemo } from './demo.ts';
 import { engineCandidates, parseDocuments } from './engines.ts';
+import { issuesHere } from './host-facts.ts';
+import { catchHangups, reload } from './hangup.ts';
+import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
+import { startFailure } from './start-failure.ts';
 
 /** What the wiring is given beside its options. */
 export interface RunContext {
@@ -52,6 +55,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
   const undo: Undo = [];
   // A terminal shows events as lines, so its log tells of trouble alone; a service manager gets all, one JSON record a line.
   const log = createLog({ level: io.env['WEIR_LOG'] ?? (io.errIsTty ? 'warn' : 'info'), destination: { write: (line: string) => io.err(line) } });
+  const hangups = catchHangups(undo);
   try {
     const settings = await readSettings(options);
     const given = options.files.length === 0 ? null : await readConfiguration(options.files, io);
@@ -68,7 +72,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
       demo: options.demo, command: shownPath(process.argv[1] ?? 'weir'), kept,
     }));
     showEvents(daemon, io, log, undo);
-    reloadOnHangup({ daemon, files: options.files, io, undo });
+    hangups.serve(() => reload({ daemon, files: options.files, io }));
     await aborted(io.signal);
     if (io.errIsTty) io.err('weir stops…\n');
     return 0;
@@ -77,46 +81,6 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
   } finally {
     for (const step of undo.toReversed()) await step().catch((error: unknown) => log.error({ err: error }, 'while stopping'));
   }
-}
-
-interface Settings {
-  readonly address: ListenAddress;
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  readonly insecure: boolean;
-  readonly password: string | null;
-}
-
-/** Checks what can be checked before anything is touched. */
-async function readSettings(options: DaemonOptions): Promise<Settings> {
-  const address = parseListen(options.api ?? DEFAULT_LISTEN);
-  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw new CliError('usage', '--tls-cert and --tls-key go together');
-  const tls = options.tlsCert === undefined || options.tlsKey === undefined ? undefined : { cert: await readOr(options.tlsCert, 'certificate'), key: await readOr(options.tlsKey, 'key') };
-  refuseOpen(address, { tls: tls !== undefined, insecure: options.insecure });
-  return { address, tls, insecure: options.insecure, password: options.passwordFile === undefined ? null : await readPassword(options.passwordFile) };
-}
-
-async function readPassword(file: string): Promise<string> {
-  const [line = ''] = (await readOr(file, 'password')).toString('utf8').split(/\r?\n/, 1);
-  if (line.length < MIN_PASSWORD || line.length > MAX_PASSWORD) throw new CliError('failed', `the password in ${file} must have ${MIN_PASSWORD}-${MAX_PASSWORD} characters, its first line has ${line.length}`);
-  return line;
-}
-
-async function readOr(file: string, what: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new CliError('failed', `cannot read the ${what}: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** Returns the documents of FILE…; all three, empty where FILE has none. Throws CliError `invalid` with every issue at its place in FILE. */
-async function readConfiguration(files: readonly string[], io: Io): Promise<Documents> {
-  const sources = await readSources(files, io);
-  const { issues } = parseConfig(sources.map(({ file, text }) => ({ file, text, document: documentOfFile(file) ?? 'any' })));
-  if (issues.some(({ severity }) => severity === 'error')) throw new CliError('invalid', 'the configuration has errors', { issues });
-  // Its warnings are of FILE; status shows them again by document.
-  for (const issue of issues) io.err(`${clean(issueText(issue), { lines: true })}\n`);
-  return { layer4: '', nat: '', services: '', ...documentsOf(sources) };
 }
 
 async function demoConfiguration({ packageDirectory }: RunContext): Promise<Documents> {
@@ -158,6 +122,7 @@ async function startDaemon(o: {
   readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly log: Log; readonly undo: Undo;
 }): Promise<Daemon> {
   const { options, store, initial, log } = o;
+  const ledger = fileLedger();
   const candidates = engineCandidates({ workers: options.workers });
   const daemon = createDaemon({
     store, initial,
@@ -165,7 +130,9 @@ async function startDaemon(o: {
     engineWanted: engineName(options.engine),
     health: createHealthService({ log: (text) => log.warn(text) }),
     parse: parseDocuments,
-    hostIssues: (config) => hostIssues(config, hostFacts()),
+    nat: createNatTable({ run: runCommand, release: release() }),
+    host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },
+    hostIssues: (config, engine) => issuesHere(config, engine ?? undefined),
     clock: systemClock,
     version: o.context.version,
   });
@@ -176,11 +143,6 @@ async function startDaemon(o: {
 
 function engineName(text: string | undefined): 'auto' | EngineName | null {
   return text === 'auto' || text === 'userspace' || text === 'xdp' || text === 'lvs' ? text : null;
-}
-
-function hostFacts(): { readonly addresses: readonly string[]; readonly interfaces: readonly string[] } {
-  const all = networkInterfaces();
-  return { addresses: Object.values(all).flatMap((list) => (list ?? []).map(({ address }) => address)), interfaces: Object.keys(all) };
 }
 
 /** Opens accounts and tokens; `password` of the result is the generated one, to be shown this once. */
@@ -226,41 +188,11 @@ function showEvents(daemon: Daemon, io: Io, log: Log, undo: Undo): void {
   undo.push(async () => stop());
 }
 
-/** SIGHUP: FILE again, applied and saved; or nothing, with the reasons. */
-function reloadOnHangup(o: { readonly daemon: Daemon; readonly files: readonly string[]; readonly io: Io; readonly undo: Undo }): void {
-  const { daemon, files, io } = o;
-  const reload = async (): Promise<void> => {
-    if (files.length === 0 || files.includes('-')) {
-      io.err('SIGHUP: there is no FILE to load again; weir apply changes what runs\n');
-      return;
-    }
-    const { etag } = await daemon.edit(await readConfiguration(files, io), { who: 'SIGHUP' });
-    const { revision } = await daemon.apply({ who: 'SIGHUP', ifMatch: etag });
-    await daemon.save('SIGHUP');
-    io.err(`SIGHUP: FILE runs as revision ${revision}, saved\n`);
-  };
-  const onHangup = (): void => {
-    reload().catch((error: unknown) => io.err(`SIGHUP: nothing was changed\n${clean(failureText(failureOf(startFailure(error))), { lines: true })}`));
-  };
-  process.on('SIGHUP', onHangup);
-  o.undo.push(async () => void process.off('SIGHUP', onHangup));
-}
-
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
     if (signal.aborted) return done();
     signal.addEventListener('abort', () => done(), { once: true });
   });
-}
-
-/** Returns whatever stopped the start as a CliError: the parts of the daemon throw errors that carry their cure. */
-function startFailure(error: unknown): unknown {
-  if (error instanceof CliError || !(error instanceof Error)) return error;
-  if (error instanceof Refusal) {
-    const exit = error.code === 'CONFIG_INVALID' ? 'invalid' : error.code === 'UNSUPPORTED' ? 'unsupported' : 'failed';
-    return new CliError(exit, error.message, { ...(error.cure === undefined ? {} : { cure: error.cure }), issues: error.issues, cause: error });
-  }
-  return 'cure' in error && typeof error.cure === 'string' ? new CliError('failed', error.message, { cure: error.cure, cause: error }) : error;
 }
 
 /** Returns the path from here when that is the shorter one. */

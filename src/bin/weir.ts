@@ -7,10 +7,7 @@ import { findDaemon } from '../cli/connection.ts';
 import { runCli } from '../cli/program.ts';
 import { createClient } from '../client/client.ts';
 import type { Client } from '../client/types.ts';
-import { sendDatagram } from './datagram.ts';
-import { engineLimits } from './engines.ts';
 import { processIo } from './io.ts';
-import { runDaemon } from './run.ts';
 
 /** The package's directory, from dist/src/bin; a clone keeps its state there. */
 const PACKAGE = fileURLToPath(new URL('../../..', import.meta.url));
@@ -32,7 +29,7 @@ process.stderr.on('error', () => {});
 const io = processIo(stop.signal);
 const version = packageVersion();
 
-/** Makes the client of a command. Loaded only then: `weir check` needs no HTTP. */
+/** Makes the client of a command. */
 async function connect(options: Options): Promise<Client> {
   const { baseUrl, token } = await findDaemon({ options, env: process.env, files: io.files, clone: PACKAGE, alive });
   return createClient({ baseUrl, ...(token === undefined ? {} : { token }) });
@@ -59,9 +56,11 @@ const code = await runCli(process.argv.slice(2), {
   connect,
   programs: {
     version,
-    daemon: (options) => runDaemon(options, { io, version, packageDirectory: PACKAGE }),
-    unsupported: engineLimits,
-    send: sendDatagram,
+    // Loaded when asked for: `weir status` needs no data plane and no HTTP server.
+    daemon: async (options) => (await import('./run.ts')).runDaemon(options, { io, version, packageDirectory: PACKAGE }),
+    unsupported: async (engine, documents) => (await import('./engines.ts')).engineLimits(engine, documents),
+    hostIssues: async (config, engine) => (await import('./host-facts.ts')).issuesHere(config, engine),
+    send: async (options) => (await import('./datagram.ts')).sendDatagram(options),
   },
 });
 // What is written to a pipe is still on its way; keep-alive connections of fetch would keep the process for seconds.

@@ -3,6 +3,8 @@
  * A command returns data; JSON is that data, text is drawn from the same data by `text`. Nothing here knows of process or sockets.
  */
 import type { Client, Documents } from '../client/types.ts';
+import type { Issue } from '../config/issue.ts';
+import type { Config } from '../config/model.ts';
 import type { ExitName } from './exit-codes.ts';
 import type { Style } from './text.ts';
 
@@ -98,6 +100,8 @@ export interface Programs {
   daemon(options: DaemonOptions): Promise<number>;
   /** Returns what an engine cannot do of a configuration's text, in words. */
   unsupported(engine: string, documents: Partial<Documents>): Promise<readonly string[]>;
+  /** Returns what this host lacks for a configuration, at its places in the text. */
+  hostIssues(config: Config, engine: string | undefined): Promise<readonly Issue[]>;
   /** Sends one datagram and returns what came back and from where; null when nothing did in time. Throws when it cannot be sent or is refused. */
   send(options: { readonly ip: string; readonly port: number; readonly payload: Uint8Array; readonly timeoutMs: number }): Promise<{ readonly payload: Uint8Array; readonly from: string; readonly ms: number } | null>;
 }

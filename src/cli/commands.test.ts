@@ -62,7 +62,7 @@ describe('each command asks the client for exactly this', () => {
     });
   }
   test('no command is left out of these rows', () => {
-    const elsewhere = ['run', 'check', 'fmt', 'completion', 'version'];
+    const elsewhere = ['run', 'check', 'fmt', 'import', 'send', 'completion', 'version'];
     const missing = COMMANDS.map(({ name }) => name).filter((name) => !elsewhere.includes(name) && !rows.some(([line]) => line === name || line.startsWith(`${name} `)));
     assert.deepEqual(missing, []);
   });
@@ -155,9 +155,7 @@ describe('what is printed', () => {
     };
     for (const line of ['servers', 'servers --json', 'events', 'events --json', 'explain a b', 'metrics', 'show', 'apply', 'apply --json']) {
       const { out, err } = await runFake(line.split(' '), { client, tty: true });
-      // eslint-disable-next-line no-control-regex -- control characters are what this is about
       const ours = `${out}${err}`.replace(/\u001b\[(\d+|0)m/g, '');
-      // eslint-disable-next-line no-control-regex -- as above
       assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(ours), JSON.stringify(ours));
       assert.match(ours, /evil/);
     }
@@ -207,10 +205,18 @@ describe('what is printed', () => {
     assert.match(err, /replacing edits that were not applied yet/);
   });
 
-  test('files with errors are never applied', async () => {
+  test('files with errors are told at their place in the file, and never reach the daemon', async () => {
+    const { code, err, calls } = await runFake(['apply', 'new.conf'], { files: { 'new.conf': `${GOOD}nat x\n    nonsense\n` } });
+    assert.equal(code, EXIT.invalid);
+    assert.match(err, /^new\.conf:\d+:5: error: .*'nonsense'/m);
+    assert.match(err, /weir: the configuration has errors; nothing was applied/);
+    assert.deepEqual(calls, []);
+  });
+
+  test('what only the daemon finds wrong is never applied either', async () => {
     const at = { file: 'layer4.conf', line: 1, col: 1, endCol: 2 };
     const { code, err, calls } = await runFake(['apply', 'new.conf'], {
-      files: { 'new.conf': 'nonsense\n' },
+      files: { 'new.conf': GOOD },
       client: { edit: async () => ({ etag: 'e2', issues: [{ severity: 'error', code: 'unknown-section', message: 'expected a section', at }] }) },
     });
     assert.equal(code, EXIT.invalid);

@@ -5,6 +5,7 @@ import { passwd, tokenCreate, tokenList, tokenRevoke } from './commands/access.t
 import { apply, confirm, edit, plan, save } from './commands/apply.ts';
 import { check } from './commands/check.ts';
 import { fmt } from './commands/fmt.ts';
+import { importCommand } from './commands/import.ts';
 import { events, metrics, traffic } from './commands/live.ts';
 import { disable, drain, enable, reset } from './commands/override.ts';
 import { diff, revisions, rollback, show } from './commands/revisions.ts';
@@ -16,7 +17,7 @@ import { servers, status } from './commands/status.ts';
 
 export const COMMANDS: readonly Command[] = [
   run, status, events, traffic, services, service, metrics,
-  check, fmt, edit, show, diff, plan, apply, confirm, save, revisions, rollback,
+  check, fmt, importCommand, edit, show, diff, plan, apply, confirm, save, revisions, rollback,
   servers, drain, disable, enable, reset, sessions, purge, explain,
   tokenList, tokenCreate, tokenRevoke, passwd,
   send, completion(() => COMMANDS), version,

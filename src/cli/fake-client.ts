@@ -140,6 +140,7 @@ export async function runFake(argv: readonly string[], options: {
         return 0;
       },
       unsupported: async () => options.limits ?? [],
+      hostIssues: async (config, engine) => config.directors.map(({ at }) => ({ severity: 'warning', code: 'vip-not-here', message: `not here with ${engine ?? 'any engine'}`, at })),
       send: async ({ payload }) => (payload.length === 0 ? null : { payload, from: '127.0.0.1:8000', ms: 0.5 }),
     },
   });

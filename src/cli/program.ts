@@ -39,10 +39,14 @@ export async function runCli(argv: readonly string[], parts: Parts): Promise<num
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) fail(error);
-    else if (error.exitCode !== 0) fail(usageError(error, argv));
+    else if (!HELP_CODES.has(error.code) || !argv.some((word) => HELP_WORDS.has(word))) fail(usageError(error, argv));
   }
   return code;
 }
+
+/** How commander ends after it has shown what was asked for; without having been asked, help means that a command is missing. */
+const HELP_CODES: ReadonlySet<string> = new Set(['commander.help', 'commander.helpDisplayed', 'commander.version']);
+const HELP_WORDS: ReadonlySet<string> = new Set(['help', '-h', '--help', '-V', '--version']);
 
 async function runOne(command: Command, args: readonly string[], values: Readonly<Record<string, unknown>>, parts: Parts): Promise<number> {
   const { io, programs } = parts;
@@ -98,8 +102,8 @@ function settle(command: Commander, io: Io): Commander {
     .allowExcessArguments(false)
     .configureOutput({
       writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
       // Errors are thrown as CommanderError and told once, by runCli.
-      writeErr: () => {},
       outputError: () => {},
       getOutHasColors: () => false,
       getErrHasColors: () => false,
@@ -115,8 +119,8 @@ function sentence(text: string): string {
 }
 
 function usageError(error: CommanderError, argv: readonly string[]): CliError {
-  // `weir` and `weir token` alone ask for help: commander shows it as an error.
-  if (error.code === 'commander.help' || error.message === '(outputHelp)') return new CliError('usage', 'expected a command', { cure: 'weir help lists them' });
+  // `weir` and `weir token` alone: commander has shown the help.
+  if (error.code === 'commander.help') return new CliError('usage', 'expected a command', { cure: 'weir help lists them' });
   const command = argv.find((word) => !word.startsWith('-'));
   const known = error.code === 'commander.unknownCommand' || command === undefined ? 'weir help' : `weir help ${command}`;
   return new CliError('usage', error.message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)$/, " (did you mean '$1'?)"), { cure: `see: ${known}` });

@@ -19,7 +19,6 @@ export type Cell = string | number | { readonly text: string; readonly colour: C
  * Line feeds and tabs stay when `lines` is set.
  */
 export function clean(text: string, options: { readonly lines?: boolean } = {}): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
     if (options.lines === true && (c === '\n' || c === '\t')) return c;
     const code = c.charCodeAt(0);
@@ -52,7 +51,6 @@ function textOf(cell: Cell): string {
 
 /** Returns JSON, indented, one value, ending with a line feed, without raw control characters. */
 export function json(value: unknown): string {
-  // eslint-disable-next-line no-control-regex -- JSON.stringify leaves DEL and C1 as they are
   return `${JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }
 

@@ -57,6 +57,8 @@ export const CODES = {
   'replies-alone': error('`replies` without `request-reply`.'),
   'check-no-port': error('A check needs a port, and neither the server, the director nor the check has one.'),
   'nat-mixed-families': error('A NAT rule mixes IPv4 and IPv6.'),
+  'nat-out-destination': error('A NAT rule changes the destination of what leaves by an interface: the way out is known only afterwards.'),
+  'nat-interface': error('A NAT rule names an interface that nftables could take for a pattern.'),
   'nat-sport-alone': error('A NAT rule changes the source port but not the source.'),
   // The doubts
   'no-servers': warning('A director has no servers: everything sent to it is dropped.'),
@@ -68,10 +70,16 @@ export const CODES = {
   'port-ignored': warning("The mode cannot change ports, so the server's port is not used."),
   'mixed-server-ports': warning('Some servers of a port range keep the port of the client and some do not.'),
   'nat-no-conntrack': warning('A NAT rule matches a director, but `conntrack` is off in `service lvs`.'),
+  'nat-destination-balanced': warning('A NAT rule would change the destination of balanced traffic; the director decides that.'),
   'nat-nothing': warning('A NAT rule changes nothing.'),
   // The host
   'vip-not-here': warning('No interface of this host has the address of a director.'),
   'no-such-interface': warning('This host has no interface of that name.'),
+  'nat-source-not-here': warning('The new source of a NAT rule is on no interface of this host: answers to it do not arrive.'),
+  'nat-out-elsewhere': warning('A server of a director is not reached by the `out` interface of the NAT rule that matches it.'),
+  'ip-forward-off': warning('The kernel does not forward, so NAT rules and the lvs engine in mode nat do nothing.'),
+  'rp-filter-strict': warning('Strict reverse path filtering drops what the configuration expects to come in by an interface.'),
+  'way-back': warning("A server's answers do not come back through this host, as far as its routes and addresses tell."),
   // The answer itself
   'too-many': error('More problems were found than are listed; the rest is only counted.'),
 } satisfies Record<string, CodeMeaning>;

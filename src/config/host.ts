@@ -1,14 +1,29 @@
 /** What depends on the host a configuration is for: pure, the facts come in as data. */
+import type { Cidr } from '../net/cidr.ts';
 import { isUnspecified, parseIp } from '../net/ip.ts';
+import { natHostIssues } from './host-nat.ts';
 import type { Issue, Position } from './issue.ts';
 import type { Config } from './model.ts';
 import { nearest } from './nearest.ts';
 import { quoted, Reporter } from './report.ts';
 
-/** Addresses (bare, any spelling; a zone or prefix after `%` or `/` is dropped) and interface names of this host. */
+/**
+ * Addresses (bare, any spelling; a zone or prefix after `%` or `/` is dropped) and interface names of this host. What is optional is
+ * checked only when it is known.
+ */
 export interface HostFacts {
   readonly addresses: readonly string[];
   readonly interfaces: readonly string[];
+  /** The engine that runs, or would; default: what the configuration names. */
+  readonly engine?: 'userspace' | 'xdp' | 'lvs';
+  /** net.ipv4.ip_forward and net.ipv6.conf.all.forwarding. */
+  readonly forwarding?: { readonly 4: boolean; readonly 6: boolean };
+  /** Interfaces whose reverse path filter is strict (1). */
+  readonly rpFilterStrict?: readonly string[];
+  /** The networks of the interfaces' own addresses. */
+  readonly onLink?: readonly { readonly iface: string; readonly network: Cidr }[];
+  /** The main routing table, connected networks included. */
+  readonly routes?: readonly { readonly iface: string; readonly network: Cidr; readonly gateway: boolean }[];
 }
 
 /** Returns warnings for director addresses this host does not have and interfaces it does not know, in the order of the configuration. */
@@ -40,5 +55,6 @@ export function hostIssues(config: Config, facts: HostFacts): readonly Issue[] {
     files.add(at.file);
     if (name === 'network') checkInterface(instance, at);
   }
+  natHostIssues(config, facts, owned, report);
   return report.issues([...files]);
 }

@@ -8,6 +8,17 @@ import type { Reporter } from './report.ts';
 /** Reports contradictions inside rules, and rules that would not act. */
 export function validateNat({ directors, natRules, services }: Drafts, report: Reporter): void {
   for (const draft of natRules) if (draft.rule.name !== '') validateRule(draft, report);
+  const findBalanced = natRules.some(({ rule }) => rule.after.destination !== null || rule.after.dport !== null) ? directorFinder(directors.map(({ director }) => director).filter(({ name }) => name !== ''), natRules.map(({ rule }) => rule)) : () => undefined;
+  for (const { rule } of natRules) {
+    const { destination, dport } = rule.after;
+    // A rule for every destination is plainly about the rest; one that names a director's address may be meant for it.
+    const director = rule.name !== '' && rule.before.destination !== null && (destination !== null || dport !== null) ? findBalanced(rule) : undefined;
+    if (director) {
+      report.add('nat-destination-balanced', rule.at, `NAT rule '${rule.name}' does not change the destination of what director '${director.name}' balances: the director decides that; the rule acts on other traffic alone`, {
+        hint: 'take the ports of the director out of the rule, or remove the director',
+      });
+    }
+  }
   if (natRules.length === 0 || services.some(({ name, conntrack }) => name === 'lvs' && conntrack)) return;
   const find = directorFinder(directors.map(({ director }) => director).filter(({ name }) => name !== ''), natRules.map(({ rule }) => rule));
   for (const { rule } of natRules) {
@@ -38,6 +49,12 @@ function validateRule({ rule, marks }: NatDraft, report: Reporter): void {
   }
   if (after.sport && after.source === null && !marks.afterSource) {
     report.add('nat-sport-alone', marks.afterSport ?? rule.at, "expected 'after source' beside 'after sport', found the port alone", { hint: 'after source masquerade keeps the address of the way out' });
+  }
+  for (const [name, at] of [[rule.inIface, marks.inIface], [rule.outIface, marks.outIface]] as const) {
+    if (name !== null && !/^[A-Za-z0-9_.@~+=,%-]{1,15}$/.test(name)) report.add('nat-interface', at ?? rule.at, `expected an interface name of letters, digits and any of _.@~+=,%- in a NAT rule, found '${name}'`, { hint: 'write one rule for each interface: there are no patterns' });
+  }
+  if (rule.outIface !== null && (after.destination !== null || after.dport !== null)) {
+    report.add('nat-out-destination', marks.outIface ?? rule.at, "expected no 'out' in a rule that changes the destination: the way out is known only after that", { hint: "leave 'out' out; a second rule with 'out' may change the source" });
   }
   const changes = after.source !== null || after.sport !== null || after.destination !== null || after.dport !== null;
   if (!changes && !marks.afterSource && !marks.afterDestination) {

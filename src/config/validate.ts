@@ -6,6 +6,7 @@ import type { IssueCode } from './codes.ts';
 import type { Position } from './issue.ts';
 import type { CheckKind, Director, Server } from './model.ts';
 import type { Reporter } from './report.ts';
+import { networkSettings } from './network.ts';
 import { timeText } from './values.ts';
 import { reportOverlaps } from './overlap.ts';
 import { validateNat } from './validate-nat.ts';
@@ -19,6 +20,7 @@ export function validate(drafts: Drafts, report: Reporter): void {
   for (const draft of directors) validateDirector(draft, report);
   reportOverlaps(directors, report);
   validateNat(drafts, report);
+  for (const service of services) if (service.name === 'network') networkSettings(service, report);
 }
 
 /** Where a thing was first written, for messages. */

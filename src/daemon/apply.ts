@@ -9,11 +9,11 @@ import type { Issue } from '../config/issue.ts';
 import type { Config } from '../config/model.ts';
 import { sessionsMoved } from '../plan/moves.ts';
 import type { Desired } from '../plan/desired.ts';
-import type { Plan } from '../plan/plan.ts';
 import { etagOf } from '../store/documents.ts';
 import type { StateChange, StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
-import { carryOut, desiredFor, planTo, readingOrNull, stored, type Core, type Running } from './core.ts';
+import { carryOut, desiredFor, planTo, readingOrNull, stored, type Core, type Running, type WholePlan } from './core.ts';
+import { natProblems } from './nat.ts';
 import { unsupportedChecks } from '../health/checks/unsupported.ts';
 
 export interface Stages {
@@ -62,9 +62,9 @@ export function stateOf(core: Core): NonNullable<ReturnType<Core['store']['state
   return state;
 }
 
-/** Throws Refusal UNSUPPORTED naming everything that the engine or the checks cannot do. */
-export function refuseUnsupported(core: Core, config: Config, desired: Desired): void {
-  const missing = unsupportedTexts(core, config, desired);
+/** Throws Refusal UNSUPPORTED naming everything that the engine, the checks or the NAT table cannot do. */
+export async function refuseUnsupported(core: Core, config: Config, desired: Desired): Promise<void> {
+  const missing = await unsupportedTexts(core, config, desired);
   if (missing.length === 0) return;
   throw new Refusal('UNSUPPORTED', missing.join('\n'), { cure: `change these, or choose another engine (weir check --engine NAME shows what each can do)` });
 }
@@ -94,7 +94,7 @@ export async function takeBack(core: Core): Promise<void> {
   core.changed();
   core.events.add({ kind: 'auto-rollback', who: 'weir', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
   try {
-    await carryOut(core, await planTo(core, desiredFor(core, core.running.config)));
+    await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config));
   } catch (error) {
     core.events.add({ kind: 'apply-failed', who: 'weir', text: `the automatic rollback is tried again: ${textOf(error)}` });
     core.trigger();
@@ -118,8 +118,8 @@ async function planView(core: Core): Promise<PlanView> {
   const { config, issues } = core.parse(stateOf(core).edited.documents);
   if (!config || issues.some((i) => i.severity === 'error')) return { steps: [], moves: 0, issues, unsupported: [] };
   const desired = desiredFor(core, config);
-  const plan = await planTo(core, desired);
-  return { ...(await planText(core, plan)), issues, unsupported: unsupportedTexts(core, config, desired) };
+  const plan = await planTo(core, desired, config);
+  return { ...(await planText(core, plan)), issues, unsupported: await unsupportedTexts(core, config, desired) };
 }
 
 async function apply(core: Core, options: { readonly who: string; readonly confirmMs?: number; readonly ifMatch?: string }): Promise<ApplyResult> {
@@ -164,8 +164,8 @@ async function applyDocuments(
   const { documents, etag, change } = options;
   const { config, issues } = requireConfig(core, documents, options.edited ? change.note.replace('to ', '') : 'the edited configuration');
   const desired = desiredFor(core, config);
-  refuseUnsupported(core, config, desired);
-  const plan = await planTo(core, desired);
+  await refuseUnsupported(core, config, desired);
+  const plan = await planTo(core, desired, config);
   const view = await planText(core, plan);
   const same = etag === core.running.etag;
   const next: StateChange = { ...(options.edited ? { edited: options.edited } : {}), ...(same ? {} : { running: documents, revision: change }) };
@@ -181,7 +181,10 @@ async function applyDocuments(
     await stored(prepared.commit());
   } catch (error) {
     // The data plane must not run what no restart and no status knows of.
-    await carryOut(core, await planTo(core, desiredFor(core, core.running.config))).catch(() => core.trigger());
+    await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config)).catch(() => {
+      core.natOwed = true;
+      core.trigger();
+    });
     throw error;
   }
   const previous = core.running;
@@ -240,13 +243,15 @@ function withoutStale(core: Core): readonly StoredOverride[] {
   return [...core.overrides].filter(([key]) => servers.has(key)).map(([, override]) => override);
 }
 
-async function planText(core: Core, plan: Plan): Promise<Pick<PlanView, 'steps' | 'moves'>> {
+async function planText(core: Core, plan: WholePlan): Promise<Pick<PlanView, 'steps' | 'moves'>> {
   const { reading } = await readingOrNull(core);
-  return { steps: plan.steps.map(({ op, text }) => ({ op, text })), moves: reading ? sessionsMoved(plan, reading) : 0 };
+  const steps = [...plan.nat.texts.map((text) => ({ op: 'nat', text })), ...plan.steps.map(({ op, text }) => ({ op, text }))];
+  return { steps, moves: reading ? sessionsMoved(plan, reading) : 0 };
 }
 
-function unsupportedTexts(core: Core, config: Config, desired: Desired): readonly string[] {
-  return [...core.engine.unsupported(desired).map((u) => u.message), ...unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`)];
+async function unsupportedTexts(core: Core, config: Config, desired: Desired): Promise<readonly string[]> {
+  const checks = unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`);
+  return [...core.engine.unsupported(desired).map((u) => u.message), ...checks, ...(await natProblems(core, config))];
 }
 
 function refusePending(core: Core): void {
@@ -269,10 +274,11 @@ function requireConfirmMs(confirmMs: number | undefined): void {
   throw new Refusal('BAD_REQUEST', `the time to confirm must be ${MIN_CONFIRM_MS} to ${MAX_CONFIRM_MS} ms, found ${confirmMs}`, { cure: 'for example 60 s: weir apply --confirm 60s' });
 }
 
-function appliedText(running: Running, change: Pick<RevisionView, 'what' | 'note'>, plan: Plan, same: boolean): string {
-  const steps = plan.steps.length === 1 ? '1 step' : `${plan.steps.length} steps`;
+function appliedText(running: Running, change: Pick<RevisionView, 'what' | 'note'>, plan: WholePlan, same: boolean): string {
+  const count = plan.steps.length + plan.nat.texts.length;
+  const steps = count === 1 ? '1 step' : `${count} steps`;
   const what = same ? `revision ${running.revision} runs already` : `revision ${running.revision} runs`;
-  return `${change.what}${change.note === '' ? '' : ` ${change.note}`}: ${what}, ${plan.steps.length === 0 ? 'nothing to change in the data plane' : steps}`;
+  return `${change.what}${change.note === '' ? '' : ` ${change.note}`}: ${what}, ${count === 0 ? 'nothing to change in the data plane' : steps}`;
 }
 
 function textOf(error: unknown): string {

@@ -8,6 +8,7 @@ import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
 import { EngineError, type Engine, type EngineName, type Reading } from '../engine/engine.ts';
 import type { HealthService } from '../health/health.ts';
+import type { NatTable } from '../nat/nft.ts';
 import { configuredServerKey, desire, type OverrideAction } from '../plan/desire.ts';
 import type { Desired } from '../plan/desired.ts';
 import { diff } from '../plan/diff.ts';
@@ -17,6 +18,7 @@ import { StoreError } from '../store/error.ts';
 import type { Store, StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
 import type { EventLog } from './events.ts';
+import { applyNat, natPlanFor, NO_NAT_CHANGE, type NatChange } from './nat.ts';
 import type { Queue } from './queue.ts';
 
 export interface Parsed {
@@ -54,10 +56,14 @@ export interface Core {
   readonly parse: (documents: Documents) => Parsed;
   /** The same without a look at the host. */
   readonly parseText: (documents: Documents) => Parsed;
+  /** The table of NAT rules; null: this program was made without one. */
+  readonly nat: NatTable | null;
+  /** True while the table is not what the running configuration says: the next pass puts it right. */
+  natOwed: boolean;
   engine: Engine;
   engineWhy: string;
-  /** The engine that was asked for when this one was made. */
-  engineWanted: 'auto' | EngineName;
+  /** The engine that was asked for when this one was made; null: there is none that works. */
+  engineWanted: 'auto' | EngineName | null;
   running: Running;
   overrides: Overrides;
   /** `stopped`: the service lvs was stopped, the data plane is empty. */
@@ -100,22 +106,36 @@ export function desiredFor(core: Core, config: Config, overrides: Overrides = co
   });
 }
 
-/** Returns the plan from what the data plane does now. Throws Refusal APPLY_FAILED when the engine cannot tell. */
-export async function planTo(core: Core, desired: Desired): Promise<Plan> {
+/** What an apply changes: the engine's steps, and the NAT table's. */
+export interface WholePlan extends Plan {
+  readonly nat: NatChange;
+}
+
+/**
+ * Returns the plan from what the data plane does now; the NAT table is looked at only when `natConfig` says whose rules it shall hold,
+ * since health and overrides do not change it. Throws Refusal APPLY_FAILED when the engine or the kernel cannot tell.
+ */
+export async function planTo(core: Core, desired: Desired, natConfig: Config | null = null): Promise<WholePlan> {
   try {
-    return diff(desired, await core.engine.observe());
+    const plan = diff(desired, await core.engine.observe());
+    return { ...plan, nat: natConfig === null ? NO_NAT_CHANGE : await natPlanFor(core, natConfig) };
   } catch (error) {
     throw applyRefusal(error, 'the engine could not say what it does now');
   }
 }
 
-/** Brings the data plane to a plan's end, touching nothing when it has no steps. Throws Refusal APPLY_FAILED; a part that landed is taken back soon. */
-export async function carryOut(core: Core, plan: Plan): Promise<void> {
+/**
+ * Brings the data plane to a plan's end, touching nothing when it has no steps. NAT rules go first, in one transaction; they are put back
+ * when the engine refuses. Throws Refusal APPLY_FAILED; a part that landed is taken back soon.
+ */
+export async function carryOut(core: Core, plan: WholePlan): Promise<void> {
+  const back = await applyNat(core, plan.nat);
   if (plan.steps.length === 0) return core.settled();
   try {
     await core.engine.apply(plan);
     core.settled();
   } catch (error) {
+    await back();
     if (error instanceof EngineError && error.landed.length > 0) core.trigger();
     throw applyRefusal(error, 'the engine refused the change');
   } finally {

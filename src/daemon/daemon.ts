@@ -6,26 +6,31 @@ import type { Documents, EventView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
-import type { Engine, EngineEvent } from '../engine/engine.ts';
+import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
 import type { Health, HealthService } from '../health/health.ts';
+import type { NatTable } from '../nat/nft.ts';
 import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../services/registry.ts';
 import { createSharedReading } from '../stats/reading.ts';
 import { createSampler } from '../stats/sampler.ts';
 import { etagOf } from '../store/documents.ts';
-import type { StateChange, Store } from '../store/store.ts';
-import { completeDocuments, createStages, refuseUnsupported, requireConfig, stateOf } from './apply.ts';
-import { Refusal, type Control } from './control.ts';
-import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed, type Running } from './core.ts';
+import type { Store } from '../store/store.ts';
+import { completeDocuments, createStages, stateOf } from './apply.ts';
+import type { Control } from './control.ts';
+import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
 import { createEventLog } from './events.ts';
-import { engineWantedBy, lvsPart, makeEngine, type EngineWanted } from './lvs.ts';
-import { findServer, notFound, overridesOf, setOverride } from './overrides.ts';
+import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
+import { createNetworkServices, type HostTools } from './network.ts';
+import { findServer, notFound, setOverride } from './overrides.ts';
+import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
-import { endpointQuery, sessionFilter, sessionLimit } from './queries.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
+import { actOnService, healthPart } from './services.ts';
+import { startUp } from './start.ts';
 import { createStatus } from './status.ts';
 import { overriddenTargets } from './targets.ts';
 import { createTracker } from './tracker.ts';
+import { createTraffic } from './traffic.ts';
 import { directorViews } from './views.ts';
 
 export interface DaemonOptions {
@@ -38,9 +43,13 @@ export interface DaemonOptions {
   /** The engine named on the command line; it beats the configuration's. */
   readonly engineWanted?: EngineWanted | null;
   readonly health: HealthService;
+  /** The table of NAT rules; without it a configuration with rules for it is refused. */
+  readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
-  readonly hostIssues?: (config: Config) => readonly Issue[];
+  readonly hostIssues?: (config: Config, engine: EngineName | null) => readonly Issue[];
+  /** What the services `network` and `lvs` act with; without it network sections are kept as written and no switch is set. */
+  readonly host?: HostTools;
   /**
    * The FILE weir was started with. It becomes edited, running and saved at the first start and whenever it has changed since the last;
    * an unchanged one leaves what was saved. Null: start from saved, or empty.
@@ -73,7 +82,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config)] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, life === 'started' ? core.engine.name : null)] };
   };
   const reading = createSharedReading({ clock, read: () => core.engine.read() });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
@@ -82,11 +91,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
-  let engineNumber = 0;
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
     queue: createQueue(),
+    nat: options.nat ?? null,
+    natOwed: false,
     engine: notStarted(),
     engineWhy: '',
     engineWanted: 'auto',
@@ -101,6 +111,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       dirty.clear();
       health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
+      networks.follow();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
     },
@@ -109,26 +120,29 @@ export function createDaemon(options: DaemonOptions): Daemon {
     events.add({ kind: `director-${to}`, who: 'weir', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
   });
   const stages = createStages(core);
+  const networks = createNetworkServices({ core, services, tools: options.host ?? null });
+  const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
+  const lvs = lvsPart(core, { wanted, make, sysctls: options.host?.sysctls ?? null });
   const source = {
     directorState: (director: Director) => tracker.director(director),
     status: (director: Director, server: Server) => tracker.server(director, server),
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const wanted = (): EngineWanted => options.engineWanted ?? engineWantedBy(core.running.config);
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues() });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
-    const number = ++engineNumber;
+    let mine: Engine | null = null;
     const made = await options.createEngine({
       wanted: engineWanted,
-      // An engine that was replaced has no say any more.
+      // An engine that was replaced, or never came into use, has no say.
       onEvent: (event) => {
-        if (number === engineNumber && life !== 'stopped') engineEvent(event);
+        if (mine !== null && core.engine === mine && life !== 'stopped') engineEvent(event);
       },
     });
-    return { engine: serialEngine(made.engine), why: made.why };
+    mine = serialEngine(made.engine);
+    return { engine: mine, why: made.why };
   }
 
   function engineEvent(event: EngineEvent): void {
@@ -145,7 +159,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     await core.queue.run(async () => {
       for (const director of dirty) tracker.refreshDirector(director);
       dirty.clear();
-      await carryOut(core, await planTo(core, desiredFor(core, core.running.config)));
+      const { config } = core.running;
+      await carryOut(core, await planTo(core, desiredFor(core, config), core.natOwed ? config : null));
     });
   }
 
@@ -169,86 +184,31 @@ export function createDaemon(options: DaemonOptions): Daemon {
     });
   }
 
-  /** What the start makes of state and FILE: the documents to run and what the store must learn of it. */
-  function startingPoint(): { readonly documents: Documents; readonly change: StateChange | null; readonly revision: number } {
-    const state = store.state();
-    const initial = options.initial ?? null;
-    const revision = (note: string): StateChange['revision'] => ({ who: 'weir', what: 'start', note });
-    if (!state || (initial && etagOf(initial) !== state.imported)) {
-      const documents = initial ?? EMPTY;
-      const note = !state ? 'first start' : 'the FILE weir was started with has changed; what was saved before is kept as a revision';
-      const imported = initial ? etagOf(initial) : null;
-      return { documents, change: { edited: documents, running: documents, saved: documents, imported, revision: revision(note) }, revision: 0 };
-    }
-    const { documents } = state.saved;
-    if (state.running.etag === state.saved.etag) return { documents, change: null, revision: state.running.revision };
-    return { documents, change: { running: documents, revision: revision(`saved revision ${state.saved.revision}; revision ${state.running.revision} ran unsaved before`) }, revision: 0 };
-  }
-
-  async function startUp(): Promise<void> {
-    const point = startingPoint();
-    const { config } = requireConfig(core, point.documents, 'the configuration to start with');
-    core.overrides = overridesOf(store.state()?.overrides ?? []);
-    core.lvs = config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running';
-    core.running = { documents: point.documents, etag: etagOf(point.documents), config, issues: parseText(point.documents).issues, revision: point.revision };
-    const made = await makeEngine(make, wanted());
-    core.engine = made.engine;
-    core.engineWhy = made.why;
-    core.engineWanted = wanted();
-    const desired = desiredFor(core, config);
-    refuseUnsupported(core, config, desired);
-    const prepared = point.change && (await stored(store.prepare(point.change)));
+  /** 'remove' takes switches, NAT table and addresses away too, whatever becomes of the engine. */
+  async function closeAll(how: 'leave' | 'remove'): Promise<void> {
     try {
-      await carryOut(core, await planTo(core, desired));
-    } catch (error) {
-      await prepared?.abort();
-      throw error;
+      await core.engine.close(how);
+    } finally {
+      if (how === 'remove') {
+        lvs.undoSwitches();
+        if (core.nat !== null && (await core.nat.probe()).length === 0) await core.nat.remove();
+        await networks.remove();
+      }
     }
-    if (prepared) await stored(prepared.commit());
-    core.running = { ...core.running, revision: prepared?.revision?.revision ?? point.revision } satisfies Running;
   }
 
   function hostIssues(): () => readonly Issue[] {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config) ?? [] };
+      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
       return kept.issues;
     };
-  }
-
-  async function service(name: string, instance: string | null, action: Parameters<Control['service']>[2], who: string): ReturnType<Control['service']> {
-    const label = instance === null ? name : `${name} ${instance}`;
-    if (!services.has(name, instance)) throw notFound('service of weir', label, services.names());
-    if (!['start', 'stop', 'restart', 'reload'].includes(action)) throw new Refusal('BAD_REQUEST', `an action must be start, stop, restart or reload, found ${String(action)}`, { cure: 'use one of these' });
-    await core.queue.run(async () => {
-      try {
-        await services.act(name, instance, action);
-        events.add({ kind: 'service', who, text: `service ${label}: ${action}`, audit: true });
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        events.add({ kind: 'service', who, text: `service ${label}: ${action} failed: ${message}`, audit: true });
-        throw error instanceof Refusal ? error : new Refusal('APPLY_FAILED', `service ${label}: ${message}`, { cure: 'see weir events', cause: error });
-      }
-    });
-    const view = services.views(core.running.config.services).find((s) => s.name === name && s.instance === instance);
-    if (!view) throw new Error(`service ${label} has gone`);
-    return view;
   }
 
   async function views(): ReturnType<Control['directors']> {
     const now = await readingOrNull(core);
     return directorViews(core.running.config.directors, now.reading, source);
-  }
-
-  async function engineAsked<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      if (error instanceof Refusal) throw error;
-      const cure = error instanceof Error && 'cure' in error && typeof error.cure === 'string' ? error.cure : 'try again; if it stays, restart the service lvs';
-      throw new Refusal('APPLY_FAILED', `the engine refused: ${error instanceof Error ? error.message : String(error)}`, { cure, cause: error });
-    }
   }
 
   return {
@@ -257,19 +217,20 @@ export function createDaemon(options: DaemonOptions): Daemon {
       life = 'started';
       startedAtMs = clock.now();
       try {
-        await core.queue.run(startUp);
+        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, wanted, make, networks, lvs }));
       } catch (error) {
         life = 'stopped';
         await core.engine.close('leave').catch(() => undefined);
         await store.close();
         throw error;
       }
-      services.register(lvsPart(core, { wanted, make }), core.lvs);
-      services.register(healthPart(health), 'running');
+      services.register(lvs.part, core.lvs);
+      const checks = core.running.config.services.find((s) => s.name === 'health')?.autostart !== false;
+      services.register(healthPart(health), checks ? 'running' : 'stopped');
       watchHealth();
       runner.start();
       core.changed();
-      health.start();
+      if (checks) health.start();
       sampler.start();
       events.add({ kind: 'start', who: 'weir', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
     },
@@ -281,9 +242,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await runner.stop();
       await health.stop();
       events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
-      await core.queue.run(() => core.engine.close(how));
-      await events.flush();
-      await store.close();
+      try {
+        await core.queue.run(() => closeAll(how));
+      } finally {
+        await events.flush();
+        await store.close();
+      }
     },
     imported: (documents) => core.queue.run(async () => void (await stored(store.commit({ imported: etagOf(documents) })))),
     register: (part, state) => services.register(part, state),
@@ -315,49 +279,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (!view) throw notFound('server', server, []);
       return view;
     },
-    sessions: (query) => engineAsked(Promise.resolve().then(() => core.engine.sessions(sessionFilter(query), { limit: sessionLimit(query.limit), ...(query.cursor === undefined ? {} : { cursor: query.cursor }) }))),
-    async purge(query, who) {
-      const filter = sessionFilter(query);
-      const count = await engineAsked(core.engine.purge(filter));
-      reading.forget();
-      const what = Object.entries(filter).map(([key, value]) => `${key} ${value}`).join(', ');
-      events.add({ kind: 'purge', who, text: `purged ${count} sessions (${what === '' ? 'all' : what})`, audit: true });
-      return count;
-    },
-    async explain(query) {
-      const { vip, client, assumed } = endpointQuery(query);
-      const said = await engineAsked(core.engine.explain({ client, vip, protocol: query.protocol }));
-      const director = core.running.config.directors.find((d) => d.name === said.director);
-      return {
-        ...said,
-        why: assumed ? `${said.why} (no client port given: as if from port ${assumed})` : said.why,
-        // The engine knows only whether a server takes sessions; health knows that nobody has checked it.
-        candidates: said.candidates.map((c) => {
-          const server = director?.servers.find((s) => s.name === c.server);
-          return director && server ? { ...c, state: tracker.server(director, server).state } : c;
-        }),
-      };
-    },
+    ...createTraffic(core, tracker),
     services: () => services.views(core.running.config.services),
-    service,
-    reading: () => engineAsked(reading.get()),
+    service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
     note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),
     subscribe: (listener: { event?(event: EventView): void; sample?(sample: SampleView): void }) => events.subscribe(listener),
-  };
-}
-
-function healthPart(health: HealthService): Lifecycle {
-  return {
-    name: 'health',
-    instance: null,
-    text() {
-      const { targets, done, failed } = health.counters();
-      return `${targets === 1 ? '1 server' : `${targets} servers`} checked, ${done} checks done, ${failed} failed; while stopped, states stay as they are`;
-    },
-    start: async () => health.start(),
-    stop: () => health.stop(),
   };
 }
 
@@ -371,19 +299,6 @@ function indexOf(config: Config): Map<string, { readonly director: Director; rea
     }
   }
   return index;
-}
-
-/** Keeps the last few parsed configurations: edited and running are asked for again and again. */
-function parseCache(parse: (documents: Documents) => Parsed): (documents: Documents) => Parsed {
-  const kept = new Map<string, Parsed>();
-  return (documents) => {
-    const etag = etagOf(documents);
-    const found = kept.get(etag) ?? parse(documents);
-    kept.delete(etag);
-    kept.set(etag, found);
-    if (kept.size > 3) kept.delete(kept.keys().next().value as string);
-    return found;
-  };
 }
 
 /** Stands in before start: a call is a fault of the caller. */

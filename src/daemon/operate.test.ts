@@ -313,3 +313,52 @@ test('status answers within two seconds when the engine never does', async () =>
   await clock.advance(2000);
   assert.match((await asked).warnings.map((w) => w.message).join(), /no answer within 2000 ms/);
 });
+
+test('a restart of lvs replaces an engine that cannot answer any more', async () => {
+  const h = await createHarness({ layer4: WEB });
+  const broken = h.engine;
+  broken.faults.observe = new Error('worker 0 is gone');
+  await h.daemon.service('lvs', null, 'restart', 'alice');
+  assert.equal(h.engines.length, 2);
+  assert.equal(broken.closed, 'remove');
+  assert.equal(h.engine.current.directors.length, 2);
+  await h.daemon.stop();
+});
+
+test('an engine that cannot take over gives way to the old kind', async () => {
+  const { createFakeEngine } = await import('../engine/fake.ts');
+  const made: string[] = [];
+  let last = createFakeEngine();
+  const { daemon, health } = await createHarness({
+    layer4: WEB,
+    createEngine: async ({ wanted, onEvent }) => {
+      made.push(wanted);
+      const engine = createFakeEngine({ name: wanted === 'lvs' ? 'lvs' : 'userspace', onEvent });
+      last = engine;
+      if (wanted === 'lvs') engine.faults.applyAt = { step: 0, message: 'no ip_vs' };
+      return { engine, why: 'test' };
+    },
+  });
+  await daemon.edit({ services: 'service lvs\n    engine lvs\n' }, { who: 'alice' });
+  await daemon.apply({ who: 'alice' });
+  await assert.rejects(daemon.service('lvs', null, 'restart', 'alice'), refused('APPLY_FAILED'));
+  assert.deepEqual(made, ['auto', 'lvs', 'auto']);
+  assert.equal((await daemon.status()).engine.name, 'userspace');
+  await daemon.service('lvs', null, 'reload', 'alice');
+  assert.deepEqual((await daemon.plan()).steps, []);
+  last.refuse('web', 'web1');
+  assert.equal(health.evidences.length, 1, 'the old kind is heard');
+  await daemon.stop();
+});
+
+test('events of an engine that was replaced count no more', async () => {
+  const h = await createHarness({ layer4: WEB });
+  const old = h.engine;
+  old.faults.observe = new Error('gone');
+  await h.daemon.service('lvs', null, 'restart', 'alice');
+  old.refuse('web', 'web1');
+  assert.deepEqual(h.health.evidences, []);
+  h.engine.refuse('web', 'web1');
+  assert.equal(h.health.evidences.length, 1);
+  await h.daemon.stop();
+});

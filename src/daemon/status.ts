@@ -5,6 +5,7 @@ import type { Issue } from '../config/issue.ts';
 import { stateOf } from './apply.ts';
 import { readingOrNull, type Core } from './core.ts';
 import type { EngineWanted } from './lvs.ts';
+import type { Behind } from './network.ts';
 import type { RunnerState } from './runner.ts';
 import { unifiedDiff } from './textdiff.ts';
 import { directorViews, totalDrops, type ViewSource } from './views.ts';
@@ -19,6 +20,7 @@ export function createStatus(
     readonly runner: () => RunnerState;
     readonly engineWanted: () => EngineWanted;
     readonly hostIssues: () => readonly Issue[];
+    readonly behind: () => readonly Behind[];
   },
 ): () => Promise<StatusView> {
   const editedDiff = diffCache('running', 'edited');
@@ -35,7 +37,7 @@ export function createStatus(
       etags: { edited: edited.etag, running: running.etag, saved: saved.etag },
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
-      warnings: [...warnings, ...faults(core, { error, runner: options.runner(), wanted: options.engineWanted() })],
+      warnings: [...warnings, ...faults(core, { error, runner: options.runner(), wanted: options.engineWanted(), behind: options.behind() })],
       directors: directorViews(core.running.config.directors, reading, options.source),
       drops: totalDrops(reading),
     };
@@ -43,7 +45,7 @@ export function createStatus(
 }
 
 /** What is wrong with weir itself, in the shape of issues: they belong to no line, so their file is `weir`. */
-function faults(core: Core, facts: { readonly error: Error | null; readonly runner: RunnerState; readonly wanted: EngineWanted }): readonly Issue[] {
+function faults(core: Core, facts: { readonly error: Error | null; readonly runner: RunnerState; readonly wanted: EngineWanted; readonly behind: readonly Behind[] }): readonly Issue[] {
   const found: Issue[] = [];
   const add = (code: string, message: string, hint: string): void => {
     found.push({ severity: 'warning', code, message, hint, at: { file: 'weir', line: 1, col: 1, endCol: 1 } });
@@ -55,8 +57,10 @@ function faults(core: Core, facts: { readonly error: Error | null; readonly runn
     add('data-plane-behind', `the data plane does not follow the running configuration: ${lastError.message} (${failures} tries, next in ${seconds} s)`, cure);
   }
   if (facts.error) add('no-counters', `the engine's counters cannot be read: ${facts.error.message}`, 'restart the service lvs');
-  if (core.lvs === 'stopped') add('lvs-stopped', 'the service lvs is stopped: nothing is balanced', 'start it: weir service lvs start');
+  if (core.lvs === 'stopped') add('lvs-stopped', 'the service lvs is stopped: nothing is balanced', 'start it: weir service start lvs');
   else if (facts.wanted !== core.engineWanted) add('engine-restart', `engine ${facts.wanted} is asked for, ${core.engine.name} runs`, 'restart the service lvs to change to it');
+  for (const { service, text } of facts.behind) add('service-restart', `service ${service}: ${text}`, `restart it: weir service restart ${service}`);
+  if (core.natOwed) add('nat-behind', 'the NAT table is not what the running configuration says', 'weir tries again by itself; reload the service lvs to try now');
   return found;
 }
 

@@ -8,7 +8,6 @@
 import type { ServerState } from '../balance/terms.ts';
 import type { Config, Director, NatRule, Server } from '../config/model.ts';
 import { cidrContains } from '../net/cidr.ts';
-import { portsOverlap } from '../net/ports.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer, type SourceNat } from './desired.ts';
 
 export type HealthState = Extract<ServerState, 'up' | 'unknown' | 'down'>;
@@ -82,13 +81,17 @@ export function sourceNatOf(director: Director, rules: readonly NatRule[]): Sour
 }
 
 function matchesDirector(rule: NatRule, director: Director): boolean {
-  const { before } = rule;
+  const { before, after } = rule;
   if (director.vip === null) return false;
+  if (after.source !== null && after.source !== 'masquerade' && after.source.first.family !== director.vip.family) return false;
   if (rule.protocol !== 'any' && rule.protocol !== director.protocol) return false;
   // A rule for some clients only is not a rule of the director: it stays with the engine's NAT table.
   if (before.source !== null || before.sport !== null) return false;
   if (before.destination !== null && !cidrContains(before.destination, director.vip)) return false;
-  return before.dport === null || director.ports === null || portsOverlap(before.dport, director.ports);
+  // One for some ports only neither: natLimits names it where the engine cannot do it.
+  if (before.dport === null) return true;
+  const { first, last } = director.ports ?? { first: 1, last: 65_535 };
+  return before.dport.first <= first && before.dport.last >= last;
 }
 
 function desiredServer(director: Director, server: Server, inputs: DesireInputs): DesiredServer {

@@ -19,6 +19,8 @@ export interface Lifecycle {
 export interface ServiceRegistry {
   /** Adds a part in state `running` or `stopped`. Throws when the name and instance are taken. */
   register(part: Lifecycle, state: 'running' | 'stopped'): void;
+  /** Takes a part off the list without acting on it. */
+  unregister(name: string, instance: string | null): void;
   /** Sets what a part is without acting on it: for parts whose state changes by themselves. */
   mark(name: string, instance: string | null, state: ServiceView['state'], error?: string): void;
   /** Returns all parts by name, with what `configured` says of them; sections without a part of weir come as stopped. */
@@ -66,6 +68,7 @@ export function createServiceRegistry(options: { readonly now: () => number }): 
       if (entries.has(key)) throw new Error(`service ${key} is registered already`);
       entries.set(key, { part, state, sinceMs: options.now(), lastError: null });
     },
+    unregister: (name, instance) => void entries.delete(keyOf(name, instance)),
     mark(name, instance, state, error) {
       const entry = entries.get(keyOf(name, instance));
       if (entry) set(entry, state, error ?? null);
@@ -92,7 +95,8 @@ export function createServiceRegistry(options: { readonly now: () => number }): 
         set(entry, action === 'stop' ? 'stopped' : 'running', null);
         if (action !== 'stop') entry.sinceMs = options.now();
       } catch (error) {
-        // A refused action does not say that the part stopped: its state stays unless the part marked another.
+        // A refused action does not say that the part stopped; one that could not even start is no running part.
+        if (action === 'start' && entry.state === 'stopped') set(entry, 'failed', null);
         entry.lastError = error instanceof Error ? error.message : String(error);
         throw error;
       }

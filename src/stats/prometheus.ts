@@ -26,7 +26,7 @@ export const METRICS = {
   weir_server_unanswered_total: ['counter', 'director,server,address', 'Requests or sessions that ended without any reply.'],
   weir_server_icmp_errors_total: ['counter', 'director,server,address', 'ICMP errors that came back from the server.'],
   weir_server_up: ['gauge', 'director,server,address', '1 while the server may take new sessions (up, or unknown because it is not checked), else 0.'],
-  weir_server_state: ['gauge', 'director,server,address,state', '1 for the state the server is in, 0 for the others.'],
+  weir_server_state: ['gauge', 'director,server,address,state', 'Always 1; the label says the state: up, unknown, drain, down or disabled.'],
   weir_server_weight: ['gauge', 'director,server,address', 'The weight in force.'],
   weir_server_check_latency_seconds: ['gauge', 'director,server,address', 'How long the last check took; absent before the first.'],
   weir_drops_total: ['counter', 'reason', 'Datagrams dropped that belong to no director, by reason.'],
@@ -69,14 +69,13 @@ export interface MetricsInput {
 }
 
 const DIRECTOR_STATES = ['up', 'degraded', 'down', 'sorry'] as const satisfies readonly DirectorView['state'][];
-const SERVER_STATES = ['up', 'unknown', 'drain', 'down', 'disabled'] as const;
 
 /** Returns the text, one family after the other in the order of METRICS; families without a sample are left out. */
 export function renderMetrics(input: MetricsInput): string {
   const samples = new Map<MetricName, string[]>();
   const add = (name: MetricName, labels: string, value: number): void => {
+    const line = `${name}${labels === '' ? '' : `{${labels}}`} ${valueText(value)}\n`;
     const lines = samples.get(name);
-    const line = `${name}${labels === '' ? '' : `{${labels}}`} ${valueText(value)}`;
     if (lines === undefined) samples.set(name, [line]);
     else lines.push(line);
   };
@@ -89,7 +88,7 @@ export function renderMetrics(input: MetricsInput): string {
   let text = '';
   for (const [name, [type, , help]] of Object.entries(METRICS) as [MetricName, Metric][]) {
     const lines = samples.get(name);
-    if (lines !== undefined) text += `# HELP ${name} ${helpText(help)}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
+    if (lines !== undefined) text += `# HELP ${name} ${helpText(help)}\n# TYPE ${name} ${type}\n${lines.join('')}`;
   }
   return text;
 }
@@ -164,7 +163,7 @@ function addDirectorStates(d: DirectorView, add: Add): void {
   for (const s of d.servers) {
     const server = `${labels},${labelText({ server: s.name, address: s.address })}`;
     add('weir_server_up', server, s.state === 'up' || s.state === 'unknown' ? 1 : 0);
-    for (const state of SERVER_STATES) add('weir_server_state', `${server},state="${state}"`, s.state === state ? 1 : 0);
+    add('weir_server_state', `${server},state="${s.state}"`, 1);
     add('weir_server_weight', server, s.weight);
     if (s.lastCheck !== null) add('weir_server_check_latency_seconds', server, s.lastCheck.latencyMs / 1000);
   }
@@ -202,6 +201,8 @@ export function labelText(labels: Readonly<Record<string, string>>): string {
 }
 
 function escapeLabel(value: string): string {
+  // Nearly all labels are plain: 30,000 of them a scrape with 10,000 servers.
+  if (/^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(value)) return value;
   // eslint-disable-next-line no-control-regex -- a carriage return would end the line for some readers
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replace(/[\u0000-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
 }

@@ -15,7 +15,7 @@ export interface TestServer {
   readonly name: string;
   readonly peer: Peer;
   /** Its DesiredServer, with changes. */
-  line(options?: Partial<DesiredServer>): DesiredServer;
+  readonly line: (options?: Partial<DesiredServer>) => DesiredServer;
 }
 
 export interface Context {
@@ -23,23 +23,23 @@ export interface Context {
   readonly engine: Engine;
   readonly events: Mailbox<EngineEvent>;
   /** Makes the engine do exactly these directors, from what it says it does now. */
-  apply(...directors: DesiredDirector[]): Promise<void>;
+  readonly apply: (...directors: DesiredDirector[]) => Promise<void>;
   /** An endpoint on the n-th VIP with a port nobody else has. */
-  vip(n?: number, family?: Family): Promise<Endpoint>;
-  client(options?: { readonly ip?: Ip; readonly port?: number }): Promise<Peer>;
+  readonly vip: (n?: number, family?: Family) => Promise<Endpoint>;
+  readonly client: (options?: { readonly ip?: Ip; readonly port?: number }) => Promise<Peer>;
   /** A server that answers `name:` and what it got, unless `behaviour` says otherwise. */
-  server(name: string, options?: { readonly behaviour?: Behaviour; readonly ip?: Ip; readonly port?: number; readonly family?: Family }): Promise<TestServer>;
+  readonly server: (name: string, options?: { readonly behaviour?: Behaviour; readonly ip?: Ip; readonly port?: number; readonly family?: Family }) => Promise<TestServer>;
   /** Sends one datagram nobody sent before and returns the tag of the server that answered; the answer came from `vip`. */
-  ask(client: Peer, vip: Endpoint): Promise<string>;
+  readonly ask: (client: Peer, vip: Endpoint) => Promise<string>;
   /** Sends one datagram that nobody will answer; returns its text. */
-  tell(client: Peer, vip: Endpoint): Promise<string>;
+  readonly tell: (client: Peer, vip: Endpoint) => Promise<string>;
   /** The reading of one director, drops completed with zeros. */
-  reading(name?: string): Promise<DirectorReading & { readonly drops: Record<DropReason, number> }>;
+  readonly reading: (name?: string) => Promise<DirectorReading & { readonly drops: Record<DropReason, number> }>;
   /** Waits until a drop counter of the director has this value. */
-  dropped(reason: DropReason, count: number, name?: string): Promise<void>;
+  readonly dropped: (reason: DropReason, count: number, name?: string) => Promise<void>;
   /** All sessions that match, over all pages. */
-  sessions(filter?: SessionFilter): Promise<SessionView[]>;
-  defer(cleanup: () => Promise<void>): void;
+  readonly sessions: (filter?: SessionFilter) => Promise<SessionView[]>;
+  readonly defer: (cleanup: () => Promise<void>) => void;
 }
 
 /** Runs `body` with a fresh context; closes everything after it, the engine first. */

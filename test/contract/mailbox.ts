@@ -32,7 +32,7 @@ export class Mailbox<T> {
         if (at < 0) return false;
         this.#waiting.delete(attempt);
         clearTimeout(timer);
-        resolve(this.#kept.splice(at, 1)[0] as T);
+        resolve(this.#kept.splice(at, 1)[0]);
         return true;
       };
       const failure = new Error();

@@ -4,56 +4,19 @@
  */
 import dgram from 'node:dgram';
 import { explainPick } from '../../src/balance/explain.ts';
-import { hashFlow, hashIp } from '../../src/balance/hash.ts';
 import { createPicker, type Picker, type PickerState } from '../../src/balance/picker.ts';
 import { REPLIED_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNREPLIED_TIMEOUT_MS, type OnAction } from '../../src/balance/terms.ts';
 import type { DropReason } from '../../src/engine/drops.ts';
-import { EngineError, Unsupported, type DirectorReading, type Engine, type EngineEvent, type ServerReading, type SessionFilter, type SessionView } from '../../src/engine/engine.ts';
+import { EngineError, type Engine, type EngineEvent, type ServerReading, type SessionFilter } from '../../src/engine/engine.ts';
 import { networkOf } from '../../src/net/cidr.ts';
 import { hostPortText, parseEndpoint, type Endpoint } from '../../src/net/endpoint.ts';
-import { ipBytes, parseIp, type Ip } from '../../src/net/ip.ts';
+import type { Ip } from '../../src/net/ip.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../../src/plan/desired.ts';
+import { candidatesOf, isBlocked, listen, portsOf, requestOf, takes, unsupported, viewOf, type Live, type Mutable, type Session, type Upstream } from './reference-parts.ts';
 
 /** How long a freed upstream socket stays open, deaf, so that its port meets no new session. */
 const REST_MS = 3000;
 const BLOCK_MS = 5000;
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-interface Live {
-  want: DesiredDirector;
-  picker: Picker;
-  readonly counters: Mutable<Omit<DirectorReading, 'servers' | 'drops' | 'sessions' | 'name'>>;
-  readonly drops: Partial<Record<DropReason, number>>;
-  readonly servers: Map<string, Mutable<ServerReading>>;
-  readonly blockedUntil: Map<string, number>;
-  readonly persistent: Map<string, { key: string; untilMs: number }>;
-  /** One-way: one socket a server and port, no sessions. */
-  readonly senders: Map<string, Upstream>;
-  position: number;
-}
-
-interface Session extends Mutable<Omit<SessionView, 'ageMs' | 'idleMs' | 'expiresInMs' | 'sourcePort'>> {
-  readonly id: string;
-  readonly live: Live;
-  readonly from: Endpoint;
-  /** Key of the listener it came in by. */
-  readonly at: string;
-  readonly listener: dgram.Socket;
-  target: DesiredServer;
-  upstream: Upstream;
-  readonly createdMs: number;
-  lastMs: number;
-  /** When its server went out, by the clock; null while it is in. */
-  outMs: number | null;
-  timer: NodeJS.Timeout | undefined;
-}
-
-interface Upstream {
-  readonly socket: dgram.Socket;
-  readonly ready: Promise<void>;
-  owner: Session | null;
-}
 
 /** Returns the reference engine. */
 export function createReferenceEngine(onEvent: (event: EngineEvent) => void): Engine {
@@ -219,7 +182,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
   }
 
   function stateOf(live: Live, next: () => number): PickerState {
-    const at = (i: number): DesiredServer => live.want.servers[i]!;
+    const at = (i: number): DesiredServer => live.want.servers[i];
     return { active: (i) => live.servers.get(serverKey(at(i)))?.sessions ?? 0, blocked: (i) => isBlocked(live, at(i)), next, random: () => (Math.random() * 2 ** 32) >>> 0, nowMs: Date.now };
   }
 
@@ -305,7 +268,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       const picked = explainPick({ balance: want.balance, servers: candidatesOf(want), state: stateOf(live, () => live.position), request: requestOf(from, hit.ip), picker: live.picker });
       const pinned = sessions.get(`${key} ${client}`);
       const server = pinned ?? want.servers[picked.index] ?? null;
-      const candidates = want.servers.map((s, i) => ({ server: s.name, state: s.state, weight: s.weight, sessions: live.servers.get(serverKey(s))!.sessions, note: picked.notes[i]! }));
+      const candidates = want.servers.map((s, i) => ({ server: s.name, state: s.state, weight: s.weight, sessions: live.servers.get(serverKey(s))!.sessions, note: picked.notes[i] }));
       return { director: want.name, server: server && 'server' in server ? server.server : (server?.name ?? null), why: pinned ? 'it has a session' : server ? picked.why : `no_server: ${picked.why}`, candidates };
     },
     async close() {
@@ -317,49 +280,4 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       [...upstreams].forEach(closeUpstream);
     },
   };
-}
-
-function unsupported(desired: Desired): Unsupported[] {
-  return desired.directors.flatMap((d) => (d.protocol === 'tcp' || d.mode !== 'nat' || !d.vip || !d.ports ? [new Unsupported('userspace', 'anything but UDP, nat, an address and ports', d.name)] : []));
-}
-
-function takes(server: DesiredServer): boolean {
-  return server.weight > 0 && (server.state === 'up' || server.state === 'unknown');
-}
-
-function isBlocked(live: Live, server: DesiredServer): boolean {
-  return (live.blockedUntil.get(serverKey(server)) ?? 0) > Date.now();
-}
-
-function candidatesOf(want: DesiredDirector): { key: string; weight: number }[] {
-  return want.servers.map((s) => ({ key: serverKey(s), weight: takes(s) && !s.sorry ? s.weight : 0 }));
-}
-
-function requestOf(from: Endpoint, hit: Ip): { source: number; flow: number; dest: number } {
-  return { source: hashIp(ipBytes(from.ip)), flow: hashFlow(ipBytes(from.ip), from.port), dest: hashIp(ipBytes(hit)) };
-}
-
-function portsOf({ ports }: DesiredDirector): number[] {
-  return ports ? Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ports.first + i) : [];
-}
-
-function viewOf(s: Session, timeoutMs: number): SessionView {
-  const { director, client, vip, server, serverAddress, outstanding, packetsIn, bytesIn, packetsOut, bytesOut } = s;
-  const idleMs = Date.now() - s.lastMs;
-  return { director, client, vip, server, serverAddress, outstanding, packetsIn, bytesIn, packetsOut, bytesOut, sourcePort: s.upstream.socket.address().port, ageMs: Date.now() - s.createdMs, idleMs, expiresInMs: timeoutMs - idleMs };
-}
-
-function listen(at: Endpoint, onData: (data: Buffer, from: Endpoint) => void): Promise<dgram.Socket> {
-  const socket = dgram.createSocket({ type: at.ip.family === 4 ? 'udp4' : 'udp6', ipv6Only: at.ip.family === 6, recvBufferSize: 1 << 20 });
-  socket.on('message', (data, from) => onData(data, { ip: parseIp(from.address)!, port: from.port }));
-  return new Promise((resolve, reject) => {
-    socket.once('error', (error) => {
-      socket.close();
-      reject(error);
-    });
-    socket.bind({ port: at.port, address: at.ip.text, exclusive: true }, () => {
-      socket.removeAllListeners('error').on('error', () => {});
-      resolve(socket);
-    });
-  });
 }

@@ -1,16 +1,18 @@
 /**
  * Golden cases of the configuration language: each file of test/golden/config is an input, a line `----------`, and what
  * comes of it: all issues, then the configuration when there is one. `==== nat.conf` in the input starts another document;
- * `#facts addresses=A,B interfaces=C,D` on its first line adds the checks against a host. WEIR_UPDATE=1 rewrites the outputs.
+ * `#facts addresses=A,B interfaces=C,D forwarding=4,6 strict=eth0 onlink=eth0~net routes=eth0~net~via` on its first line adds the
+ * checks against a host (an address list may be empty, what is left out is not known). WEIR_UPDATE=1 rewrites the outputs.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { CODES } from '../../src/config/codes.ts';
-import { hostIssues } from '../../src/config/host.ts';
+import { hostIssues, type HostFacts } from '../../src/config/host.ts';
 import { issueText, type Issue } from '../../src/config/issue.ts';
 import type { Config } from '../../src/config/model.ts';
+import { parseCidr } from '../../src/net/cidr.ts';
 import { parseConfig, type SourceDocument } from '../../src/config/parse.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../test/golden/config');
@@ -38,11 +40,29 @@ describe('golden configurations', () => {
 
 function run(input: string, seen: Set<string>): string {
   const { config, issues } = parseConfig(documents(input));
-  const facts = /^#facts addresses=(\S*) interfaces=(\S*)/.exec(input);
-  const host = config && facts ? hostIssues(config, { addresses: (facts[1] ?? '').split(','), interfaces: (facts[2] ?? '').split(',') }) : [];
+  const facts = factsOf(input);
+  const host = config && facts ? hostIssues(config, facts) : [];
   const all: Issue[] = [...issues, ...host];
   for (const { code } of all) seen.add(code);
   return [...all.map((issue) => `${issueText(issue)}\n    code: ${issue.code}\n`), config ? summary(config) : ''].join('');
+}
+
+function factsOf(input: string): HostFacts | null {
+  const line = /^#facts (.*)/.exec(input);
+  if (!line) return null;
+  const words = new Map((line[1] ?? '').split(' ').map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]));
+  const list = (name: string): string[] => (words.get(name) ?? '').split(',').filter((item) => item !== '');
+  const networks = (name: string) => list(name).map((item) => {
+    const [iface = '', network = '', via] = item.split('~');
+    return { iface, network: parseCidr(network) ?? assert.fail(network), gateway: via !== undefined };
+  });
+  return {
+    addresses: list('addresses'), interfaces: list('interfaces'),
+    ...(words.has('forwarding') ? { forwarding: { 4: list('forwarding').includes('4'), 6: list('forwarding').includes('6') } } : {}),
+    ...(words.has('strict') ? { rpFilterStrict: list('strict') } : {}),
+    ...(words.has('onlink') ? { onLink: networks('onlink') } : {}),
+    ...(words.has('routes') ? { routes: networks('routes') } : {}),
+  };
 }
 
 function documents(input: string): SourceDocument[] {

@@ -14,20 +14,22 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   balance: ['net'],
   config: ['net', 'balance'],
   clock: [],
-  plan: ['net', 'balance', 'config'],
+  command: [],
+  plan: ['net', 'balance', 'config', 'types:engine'],
   engine: ['net', 'balance', 'plan'],
   'engine/userspace': ['net', 'balance', 'plan', 'engine'],
   'engine/xdp': ['net', 'balance', 'plan', 'engine'],
   'engine/lvs': ['net', 'balance', 'plan', 'engine'],
-  nat: ['net', 'balance', 'types:config', 'types:plan'],
-  health: ['net', 'balance', 'types:config'],
-  stats: ['net', 'engine', 'types:client'],
-  store: ['types:client', 'types:config'],
-  services: ['config', 'types:client'],
+  nat: ['net', 'balance', 'command', 'types:config', 'types:plan'],
+  health: ['net', 'balance', 'clock', 'plan', 'types:config'],
+  stats: ['net', 'clock', 'engine', 'types:client'],
+  store: ['types:client', 'types:config', 'types:plan'],
+  services: ['net', 'config', 'command', 'types:client'],
+  import: ['net', 'config'],
   client: ['types:config', 'types:balance'],
-  daemon: ['net', 'balance', 'config', 'plan', 'engine', 'nat', 'health', 'stats', 'store', 'services', 'client'],
+  daemon: ['net', 'balance', 'clock', 'command', 'config', 'plan', 'engine', 'nat', 'health', 'stats', 'store', 'services', 'client'],
   api: ['net', 'balance', 'config', 'engine', 'stats', 'store', 'client', 'daemon'],
-  cli: ['net', 'client', 'config', 'types:balance'],
+  cli: ['net', 'client', 'config', 'import', 'types:balance'],
   web: ['net', 'client', 'config', 'types:balance'],
   bin: ['*'],
 };
@@ -37,7 +39,10 @@ const FREE_OF_NODE = ['net', 'balance', 'config', 'client', 'plan'];
 
 /** Lines per file before a reader loses hold of it; a longer one is named here with the reason why it is one idea. */
 const LINES_MAX = 400;
+/** Tests are tables of cases more often than not. */
+const TEST_LINES_MAX = 600;
 const LONGER: Readonly<Record<string, string>> = {
+  'src/engine/userspace/forwarder.ts': 'the way of a datagram, in one piece: its parts share the tables of one worker',
 };
 
 interface Import {
@@ -91,8 +96,8 @@ test('console.log is not how a library speaks', () => {
   assert.deepEqual(wrong, []);
 });
 
-test(`no file is longer than ${LINES_MAX} lines without a reason`, () => {
-  const long = files.map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 })).filter(({ lines }) => lines > LINES_MAX);
+test('no file is longer than a reader can hold, without a reason', () => {
+  const long = files.map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 })).filter(({ path, lines }) => lines > (isTest(path) ? TEST_LINES_MAX : LINES_MAX));
   assert.deepEqual(long.filter(({ path }) => LONGER[path] === undefined).map(({ path, lines }) => `${path}: ${lines} lines`), []);
   assert.deepEqual(Object.keys(LONGER).filter((path) => !long.some((file) => file.path === path)), [], 'these are short now: take them off the list');
 });
@@ -120,12 +125,13 @@ function importsOf(text: string): Import[] {
     /^\s*(?:import|export)\s+(?<type>type\s)?[^'";]*?from\s+'(?<target>[^']+)'/gm,
     /^\s*import\s+'(?<target>[^']+)'/gm,
     /\bimport\(\s*'(?<target>[^']+)'\s*\)/g,
-    /new URL\(\s*'(?<target>\.[^']+)',\s*import\.meta\.url\s*\)/g,
+    // A worker's file: named as what it is compiled to.
+    /new URL\(\s*'(?<target>\.[^']+\.js)',\s*import\.meta\.url\s*\)/g,
   ];
   for (const pattern of patterns) {
     for (const match of clean.matchAll(pattern)) {
       found.push({
-        target: match.groups?.['target'] ?? '',
+        target: (match.groups?.['target'] ?? '').replace(/\.js$/, '.ts'),
         typeOnly: match.groups?.['type'] !== undefined,
         line: clean.slice(0, match.index).split('\n').length,
       });

@@ -1,7 +1,8 @@
 /** From text to traffic: plan, apply, confirm, save. */
 import type { Client, Documents, PlanView } from '../../client/types.ts';
-import { documentsOf } from '../documents.ts';
+import { documentOfFile, documentsOf } from '../documents.ts';
 import { issueText } from '../../config/issue.ts';
+import { parseConfig } from '../../config/parse.ts';
 import type { Command, Context } from '../command.ts';
 import { formatDuration, formatTime, parseDuration } from '../duration.ts';
 import { CliError } from '../failure.ts';
@@ -122,10 +123,13 @@ export const edit: Command = {
   },
 };
 
-/** Makes the files of the command line, if any, the edited configuration; returns its etag. */
+/** Makes the files of the command line, if any, the edited configuration; returns its etag. Errors are told at their place in the file, and then nothing was edited. */
 async function upload(client: Client, context: Context): Promise<string | undefined> {
   if (context.args.length === 0) return undefined;
-  const documents = await documentsFrom(context);
+  const sources = await readSources(context.args, context.io);
+  const own = parseConfig(sources.map(({ file, text }) => ({ file, text, document: documentOfFile(file) ?? 'any' })));
+  if (own.issues.some((issue) => issue.severity === 'error')) throw new CliError('invalid', 'the configuration has errors; nothing was applied', { issues: own.issues });
+  const documents = documentsOf(sources);
   const before = await client.documents('edited');
   const running = await client.documents('running');
   if (before.etag !== running.etag) context.io.err('note: replacing edits that were not applied yet\n');

@@ -15,16 +15,18 @@ export const check: Command = {
   args: [{ form: '<file...>', text: 'files, directories with the three documents, or `-` for standard input' }],
   options: [
     { flags: '--engine <name>', text: 'also say what this engine cannot do of it (then exit 7)', choices: ['userspace', 'xdp', 'lvs'] },
+    { flags: '--here', text: 'also hold it against this host: its addresses, interfaces, routes, forwarding and filters' },
     { flags: '--strict', text: 'treat warnings as errors' },
     { flags: '-q, --quiet', text: 'print issues alone' },
   ],
   needs: 'nothing',
   json: true,
-  examples: ['weir check /etc/weir', 'weir check new.conf --engine xdp', 'ssh lb cat new.conf | weir check -'],
+  examples: ['weir check /etc/weir', 'weir check new.conf --engine xdp', 'weir check /etc/weir --engine lvs --here', 'ssh lb cat new.conf | weir check -'],
   async run({ args, options, io, programs }) {
     const sources = await readSources(args, io);
-    const { config, issues } = parseConfig(sources.map(({ file, text }) => ({ file, text, document: documentOfFile(file) ?? 'any' })));
+    const { config, issues: ofText } = parseConfig(sources.map(({ file, text }) => ({ file, text, document: documentOfFile(file) ?? 'any' })));
     const engine = options.text('engine');
+    const issues = [...ofText, ...(options.flag('here') && config !== null ? await programs.hostIssues(config, engine) : [])];
     const unsupported = engine === undefined || config === null ? [] : await programs.unsupported(engine, documentsOf(sources));
     const errors = issues.filter((issue) => issue.severity === 'error').length;
     const warnings = issues.length - errors;

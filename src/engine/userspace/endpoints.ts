@@ -20,7 +20,7 @@ export class EndpointTable {
 
   /** Returns the number of the endpoint, or -1 when it was never used. */
   find(portBe: number, a0: number, a1: number, a2: number, a3: number): number {
-    let i = this.#heads[hash(portBe, a0, a1, a2, a3) & (this.#heads.length - 1)]!;
+    let i = this.#heads[hash(portBe, a0, a1, a2, a3) & (this.#heads.length - 1)];
     while (i >= 0) {
       if (this.portBe[i] === portBe && this.a3[i] === a3 && this.a2[i] === a2 && this.a1[i] === a1 && this.a0[i] === a0) return i;
       i = this.#next[i]!;
@@ -49,7 +49,7 @@ export class EndpointTable {
   }
 
   #link(i: number): void {
-    const bucket = hash(this.portBe[i]!, this.a0[i]!, this.a1[i]!, this.a2[i]!, this.a3[i]!) & (this.#heads.length - 1);
+    const bucket = hash(this.portBe[i], this.a0[i], this.a1[i], this.a2[i], this.a3[i]) & (this.#heads.length - 1);
     this.#next[i] = this.#heads[bucket]!;
     this.#heads[bucket] = i;
   }
@@ -70,7 +70,7 @@ export class EndpointTable {
 /** Returns the address as four words, each the little-endian reading of four network-order bytes; IPv4 is the last word, the others 0. */
 export function ipWords(ip: Ip): [number, number, number, number] {
   const bytes = ipBytes(ip);
-  const word = (at: number): number => bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  const word = (at: number): number => bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
   return ip.family === 4 ? [0, 0, 0, word(0)] : [word(0), word(4), word(8), word(12)];
 }
 

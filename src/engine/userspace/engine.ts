@@ -11,6 +11,7 @@ import {
 } from '../engine.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
+import { disownWorker } from './counts.ts';
 import { sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
 import { SlotKeeper } from './slots.ts';
 import { userspaceUnsupported } from './unsupported.ts';
@@ -143,7 +144,7 @@ export class UserspaceEngine implements Engine {
   async close(_how: 'leave' | 'remove'): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all(this.#workers.map((w) => w?.stop().catch(() => undefined)));
+    await Promise.all(this.#workers.flatMap((w) => (w ? [w.stop().catch(() => undefined)] : [])));
     this.#platform.close();
   }
 
@@ -163,15 +164,15 @@ export class UserspaceEngine implements Engine {
   #unblock(director: string, server: string): void {
     const d = this.#slotted.find((s) => s.director.name === director);
     d?.director.servers.forEach((s, i) => {
-      if (s.name === server) Atomics.store(this.#shared.blockedUntil, d.serverSlots[i]!, 0);
+      if (s.name === server) Atomics.store(this.#shared.blockedUntil, d.serverSlots[i], 0);
     });
   }
 
   async #askAll(question: Question): Promise<FromWorker[]> {
-    const asked = this.#workers.map((w) => w?.ask(question).catch((error: unknown): FromWorker => ({
+    const living = this.#workers.filter((w) => w !== null);
+    return Promise.all(living.map((w) => w.ask(question).catch((error: unknown): FromWorker => ({
       type: 'failed', id: 0, message: error instanceof Error ? error.message : String(error), cure: 'the worker is being started again: try once more',
-    })));
-    return (await Promise.all(asked)).filter((a) => a !== undefined);
+    }))));
   }
 
   #startWorker(index: number): Promise<WorkerHandle> {
@@ -184,6 +185,7 @@ export class UserspaceEngine implements Engine {
   async #revive(index: number, detail: string): Promise<void> {
     if (this.#closed) return;
     this.#workers[index] = null;
+    disownWorker(this.#shared, index);
     const minuteAgo = Date.now() - 60_000;
     while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
     if (this.#restarts.length >= RESTARTS_PER_MINUTE) {
@@ -205,7 +207,7 @@ export class UserspaceEngine implements Engine {
   #refused(slot: number, detail: string): void {
     for (const { director, serverSlots } of this.#slotted) {
       const i = serverSlots.indexOf(slot);
-      if (i >= 0) this.#onEvent({ kind: 'refused', director: director.name, server: director.servers[i]!.name, atMs: Date.now(), detail });
+      if (i >= 0) this.#onEvent({ kind: 'refused', director: director.name, server: director.servers[i].name, atMs: Date.now(), detail });
     }
   }
 }

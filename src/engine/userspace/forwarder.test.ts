@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { OnAction, ServerState, SessionPolicy } from '../../balance/terms.ts';
 import type { DesiredDirector } from '../../plan/desired.ts';
 import { DROP_REASONS, type DropReason } from '../drops.ts';
+import { disownWorker } from './counts.ts';
 import { swap16 } from './endpoints.ts';
 import { ANSWERED_IDLE_MS, Forwarder, LINGER_MS, REST_MS } from './forwarder.ts';
 import type { SlottedDirector } from './protocol.ts';
@@ -54,7 +55,7 @@ function world(setting: Setting = {}, maxSockets = 1000) {
   };
   const reply = (now: number): void => f.replied(f.session, 20, now);
   const apply = (next: Setting, now: number): void => f.apply([(slotted = director(next))], now);
-  const reading = () => sumReading(shared, [slotted], '', 0, {}).directors[0]!;
+  const reading = () => sumReading(shared, [slotted], '', 0, {}).directors[0];
   const drops = (): Partial<Record<DropReason, number>> => Object.fromEntries(Object.entries(reading().drops).filter(([, n]) => n > 0));
   return { f, shared, refused, send, reply, apply, reading, drops };
 }
@@ -80,7 +81,7 @@ describe('two-way sessions', () => {
     assert.deepEqual(w.reading().servers.map((s) => s.sessions), [0, 0]);
     assert.deepEqual([...w.shared.active], [0, 0, 0, 0, 0, 0, 0, 0]);
     assert.equal(w.reading().sessions, 0);
-    assert.equal(w.reading().servers[0]!.unanswered + w.reading().servers[1]!.unanswered, 10);
+    assert.equal(w.reading().servers[0].unanswered + w.reading().servers[1].unanswered, 10);
   });
 
   it('are refused above `max`, with the drop counted, and taken again when one ends', () => {
@@ -115,8 +116,8 @@ describe('when a server leaves', () => {
       w.apply({ states: states.map((s, i) => (i === slot ? state : s)), on: { [event]: { kind: 'move' } } }, 10);
       assert.equal(w.f.fromServer(toUpstream, toEndpoint), session);
       assert.equal(w.send(1, 20), 1 - slot);
-      assert.equal(w.reading().servers[slot]!.sessionsMoved, 1);
-      assert.equal(w.reading().servers[slot]!.sessions, 0);
+      assert.equal(w.reading().servers[slot].sessionsMoved, 1);
+      assert.equal(w.reading().servers[slot].sessions, 0);
       w.f.sweep(10 + LINGER_MS);
       assert.equal(w.f.fromServer(toUpstream, toEndpoint), -1);
     });
@@ -168,7 +169,7 @@ describe('when a server leaves', () => {
     w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
     w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
     assert.deepEqual(w.refused, [slot]);
-    assert.equal(w.reading().servers[slot]!.icmpErrors, 2);
+    assert.equal(w.reading().servers[slot].icmpErrors, 2);
     assert.equal(w.send(1, 10), 1 - slot);
     assert.equal(w.send(2, 10), 1 - slot);
     assert.equal(w.send(3, 10_100), slot, 'evidence lapses when nobody confirms it');
@@ -201,14 +202,14 @@ describe('request-reply sessions', () => {
     w.reply(10);
     w.f.sweep(10 + ANSWERED_IDLE_MS);
     assert.equal(w.reading().sessions, 0);
-    assert.equal(w.reading().servers[0]!.unanswered, 0);
+    assert.equal(w.reading().servers[0].unanswered, 0);
     for (let now = 20_000; now <= 100_000; now += 1000) {
       w.send(1, now);
       if (now > 20_000) w.reply(now);
       w.f.sweep(now);
     }
-    assert.ok(w.shared.active[0]! <= 1, `one lost answer must not count for ever, ${w.shared.active[0]} outstanding`);
-    assert.equal(w.reading().servers[0]!.unanswered, 1);
+    assert.ok(w.shared.active[0] <= 1, `one lost answer must not count for ever, ${w.shared.active[0]} outstanding`);
+    assert.equal(w.reading().servers[0].unanswered, 1);
   });
 });
 
@@ -232,6 +233,18 @@ describe('persistence', () => {
     w.apply({ persistenceMs: 60_000, states: [0, 1].map((i) => (i === slot ? 'down' : 'up')) }, 20);
     assert.equal(w.send(1, 30), 1 - slot);
     assert.equal(w.send(11, 40), 1 - slot);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('leaves no counts behind: what it had added is taken back', () => {
+    for (const kind of ['two-way', 'request-reply'] as const) {
+      const w = world({ session: { kind } });
+      for (let port = 1; port <= 7; port++) w.send(port, 0);
+      w.apply({ session: { kind }, states: ['down', 'up'] }, 10);
+      disownWorker(w.shared, 0);
+      for (const counts of [w.shared.active, w.shared.live, w.shared.refs, w.shared.directorSessions]) assert.ok(counts.every((n) => n === 0));
+    }
   });
 });
 

@@ -2,16 +2,13 @@
  * Decides, for every datagram of one worker, where it goes. Knows sessions, policies and counters; knows nothing of sockets:
  * the loops (linux/, portable/) hand in addresses as words and carry out what it says. Time comes in as milliseconds.
  */
-import { hashFlow4, hashFlow6, hashIp4, hashIp6 } from '../../balance/hash.ts';
 import type { OnAction } from '../../balance/terms.ts';
 import { DROP_ID } from '../drops.ts';
-import {
-  ONE_WAY, POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector,
-  type RuntimeDirector, type SharedClock,
-} from './director.ts';
-import { EndpointTable, swap16, swap32 } from './endpoints.ts';
-import { PersistenceTable } from './persistence.ts';
+import { Chooser } from './chooser.ts';
+import { Counts } from './counts.ts';
+import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type RuntimeDirector, type SharedClock } from './director.ts';
 import type { SlottedDirector } from './protocol.ts';
+import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots } from './server-slots.ts';
 import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey } from './sessions.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, type SharedViews } from './shared.ts';
 import type { UpstreamPools } from './upstreams.ts';
@@ -38,18 +35,14 @@ export interface Listener {
 
 export class Forwarder {
   readonly table: SessionTable;
-  readonly endpoints = new EndpointTable();
-  readonly persistence: PersistenceTable;
+  readonly slots: ServerSlots;
+  readonly chooser: Chooser;
   readonly shared: SharedViews;
   readonly clock: SharedClock = { ds: 0 };
   /** By director slot. */
   readonly directors: (RuntimeDirector | undefined)[] = [];
   /** By listener id. */
   readonly listeners: (Listener | undefined)[] = [];
-  /** Server slots that belong to each director slot now or until their sessions end. */
-  readonly slotPolicy: Uint8Array;
-  readonly slotKeepUntil: Float64Array;
-  readonly slotServer: { name: string; address: string; directorSlot: number }[] = [];
 
   /** Where fromClient says the datagram goes. `session` is -1 for one-way. */
   toEndpoint = -1;
@@ -59,16 +52,15 @@ export class Forwarder {
   /** True when fromClient has just made `session`. */
   created = false;
   orphanReplies = 0;
+  /** Datagrams of directors that were just removed. */
+  noDirector = 0;
 
   readonly #upstreams: UpstreamPools;
   readonly #servers: Float64Array;
   readonly #directors: Float64Array;
+  readonly #counts: Counts;
   readonly #onRefused: (serverSlot: number, detail: string) => void;
-  readonly #slotEndpoint = new Map<number, number>();
-  readonly #slotDesired = new Map<number, { endpointIp: RuntimeDirector['desired']['servers'][number]['ip']; port: number }>();
   readonly #key: SessionKey = { listener: 0, portBe: 0, a0: 0, a1: 0, a2: 0, a3: 0 };
-  readonly #request = { source: 0, flow: 0, dest: 0 };
-  readonly #masked = new Int32Array(4);
   #now = 0;
   #sweepAt = 0;
   #sweepCursor = 0;
@@ -79,12 +71,12 @@ export class Forwarder {
   }) {
     this.shared = options.shared;
     this.table = new SessionTable(options.maxSessions);
-    this.persistence = new PersistenceTable(options.shared.persistence, options.shared.limits.persistence);
-    this.slotPolicy = new Uint8Array(options.shared.limits.servers);
-    this.slotKeepUntil = new Float64Array(options.shared.limits.servers);
+    this.slots = new ServerSlots(options.shared.limits.servers);
+    this.chooser = new Chooser(options.shared, this.clock);
     this.#upstreams = options.upstreams;
-    this.#servers = options.shared.serverCounters[options.worker]!;
-    this.#directors = options.shared.directorCounters[options.worker]!;
+    this.#servers = options.shared.serverCounters[options.worker];
+    this.#directors = options.shared.directorCounters[options.worker];
+    this.#counts = new Counts(options.shared, options.worker);
     this.#onRefused = options.onRefused;
   }
 
@@ -101,29 +93,32 @@ export class Forwarder {
   fromClient(listener: number, portBe: number, a0: number, a1: number, a2: number, a3: number, length: number, now: number): boolean {
     const l = this.listeners[listener];
     const d = l === undefined ? undefined : this.directors[l.directorSlot];
-    if (l === undefined || d === undefined) return false;
+    if (l === undefined || d === undefined) {
+      this.noDirector++;
+      return false;
+    }
     const base = d.slot * DIRECTOR_STRIDE;
-    this.#directors[base + D.packetsIn]!++;
-    this.#directors[base + D.bytesIn]! += length;
+    this.#directors[base + D.packetsIn]++;
+    this.#directors[base + D.bytesIn] += length;
     this.created = false;
     if (d.kind === TWO_WAY) {
       let s = this.table.findClient(listener, portBe, a0, a1, a2, a3, -1);
       if (s >= 0) s = this.#stillGood(d, s, now);
       if (s === DROPPED) return false;
       if (s < 0) {
-        const slot = this.#choose(d, portBe, a0, a1, a2, a3);
+        const slot = this.chooser.choose(d, portBe, a0, a1, a2, a3);
         if (slot < 0) return this.drop(d.slot, DROP_ID.no_server);
         s = this.#create(d, l, slot, portBe, a0, a1, a2, a3, now);
         if (s < 0) return false;
       }
-      this.table.expiresAt[s] = now + (this.table.packetsOut[s]! > 0 ? d.repliedMs : d.unrepliedMs);
+      this.table.expiresAt[s] = now + (this.table.packetsOut[s] > 0 ? d.repliedMs : d.unrepliedMs);
       return this.#forward(s, now);
     }
-    const slot = this.#choose(d, portBe, a0, a1, a2, a3);
+    const slot = this.chooser.choose(d, portBe, a0, a1, a2, a3);
     if (slot < 0) return this.drop(d.slot, DROP_ID.no_server);
     if (d.kind === ONE_WAY) return this.#oneWay(d, l, slot);
     let s = this.table.findClient(listener, portBe, a0, a1, a2, a3, slot);
-    if (s >= 0 && now >= this.table.expiresAt[s]!) {
+    if (s >= 0 && now >= this.table.expiresAt[s]) {
       this.end(s, now);
       s = -1;
     }
@@ -131,8 +126,8 @@ export class Forwarder {
       s = this.#create(d, l, slot, portBe, a0, a1, a2, a3, now);
       if (s < 0) return false;
     }
-    this.table.awaited[s]! += d.replies;
-    Atomics.add(this.shared.active, slot, d.replies);
+    this.table.awaited[s] += d.replies;
+    this.#counts.active(slot, d.replies);
     this.table.expiresAt[s] = now + d.unrepliedMs;
     return this.#forward(s, now);
   }
@@ -140,7 +135,7 @@ export class Forwarder {
   /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Call `replied` once it is sent. */
   fromServer(upstream: number, endpoint: number): number {
     const s = endpoint < 0 ? -1 : this.table.findReply(upstream, endpoint);
-    if (s >= 0 && this.#now < this.table.expiresAt[s]!) return s;
+    if (s >= 0 && this.#now < this.table.expiresAt[s]) return s;
     if (s >= 0) this.end(s, this.#now);
     this.orphanReplies++;
     return -1;
@@ -149,35 +144,35 @@ export class Forwarder {
   /** Counts a datagram of `length` bytes really sent to the server of `fromClient`'s last answer (or of the given slot and session). */
   sent(serverSlot: number, session: number, length: number): void {
     const at = serverSlot * SERVER_STRIDE;
-    this.#servers[at + C.packetsIn]!++;
-    this.#servers[at + C.bytesIn]! += length;
+    this.#servers[at + C.packetsIn]++;
+    this.#servers[at + C.bytesIn] += length;
     if (session >= 0) {
-      this.table.packetsIn[session]!++;
-      this.table.bytesIn[session]! += length;
+      this.table.packetsIn[session]++;
+      this.table.bytesIn[session] += length;
     }
   }
 
   /** Counts a reply of `length` bytes really sent to the client of `session`, and lets the session live on. */
   replied(s: number, length: number, now: number): void {
     const { table } = this;
-    const slot = table.server[s]!;
+    const slot = table.server[s];
     const at = slot * SERVER_STRIDE;
-    this.#servers[at + C.packetsOut]!++;
-    this.#servers[at + C.bytesOut]! += length;
-    table.packetsOut[s]!++;
-    table.bytesOut[s]! += length;
-    const d = this.directors[this.slotServer[slot]!.directorSlot];
+    this.#servers[at + C.packetsOut]++;
+    this.#servers[at + C.bytesOut] += length;
+    table.packetsOut[s]++;
+    table.bytesOut[s] += length;
+    const d = this.directors[this.slots.owner(slot).directorSlot];
     if (d === undefined) return;
     const base = d.slot * DIRECTOR_STRIDE;
-    this.#directors[base + D.packetsOut]!++;
-    this.#directors[base + D.bytesOut]! += length;
+    this.#directors[base + D.packetsOut]++;
+    this.#directors[base + D.bytesOut] += length;
     if (d.kind === REQUEST_REPLY) {
       // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
-      if (table.awaited[s]! > 0) table.awaited[s]!--;
-      else if (table.awaitedBefore[s]! > 0) table.awaitedBefore[s]!--;
+      if (table.awaited[s] > 0) table.awaited[s]--;
+      else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
       else return;
       if (table.state[s] !== SESSION_LIVE) return;
-      Atomics.sub(this.shared.active, slot, 1);
+      this.#counts.active(slot, -1);
       if (table.awaited[s] === 0 && table.awaitedBefore[s] === 0) table.expiresAt[s] = now + ANSWERED_IDLE_MS;
     } else if (table.state[s] === SESSION_LIVE) {
       table.lastAt[s] = now;
@@ -187,15 +182,15 @@ export class Forwarder {
 
   /** Counts a drop of a director's datagram; always returns false. */
   drop(directorSlot: number, reason: number): false {
-    this.#directors[directorSlot * DIRECTOR_STRIDE + D.drops + reason]!++;
+    this.#directors[directorSlot * DIRECTOR_STRIDE + D.drops + reason]++;
     return false;
   }
 
   /** ICMP unreachable came back for this endpoint: its servers are blocked in all workers at once. */
   refused(endpoint: number, detail: string): void {
     if (endpoint < 0) return;
-    for (const slot of this.endpoints.slots[endpoint]!) {
-      this.#servers[slot * SERVER_STRIDE + C.icmpErrors]!++;
+    for (const slot of this.slots.endpoints.slots[endpoint]) {
+      this.#servers[slot * SERVER_STRIDE + C.icmpErrors]++;
       // A refused server answers each datagram with an ICMP error: once a second is news enough.
       if (Atomics.load(this.shared.blockedUntil, slot) >= this.clock.ds + BLOCK_DS - 10) continue;
       Atomics.store(this.shared.blockedUntil, slot, this.clock.ds + BLOCK_DS);
@@ -211,7 +206,9 @@ export class Forwarder {
     const affected = new Set<number>();
     this.directors.forEach((before, slot) => {
       const after = next.get(slot)?.director;
-      if (before && (after?.name !== before.desired.name || after.session.kind !== before.desired.session.kind)) this.#endDirector(slot, now);
+      // What the counts of its sessions mean depends on the session kind, so they end before it changes or the director goes.
+      if (before === undefined || (after?.name === before.desired.name && after.session.kind === before.desired.session.kind)) return;
+      this.#endWhere((s) => this.slots.owner(this.table.server[s]).directorSlot === slot, now);
     });
     for (const s of slotted) {
       const before = this.directors[s.slot];
@@ -219,29 +216,25 @@ export class Forwarder {
       this.directors[s.slot] = runtime;
       const sorryNeeded = runtime.candidates.length === 0 || runtime.sorryInUse;
       s.director.servers.forEach((server, i) => {
-        const slot = s.serverSlots[i]!;
-        this.slotServer[slot] = { name: server.name, address: '', directorSlot: s.slot };
-        this.#slotDesired.set(slot, { endpointIp: server.ip, port: server.port });
-        if (this.#setPolicy(slot, policyOf(s.director, server, sorryNeeded), now)) affected.add(slot);
+        const slot = s.serverSlots[i];
+        this.slots.set(slot, s.slot, server);
+        if (this.slots.setPolicy(slot, policyOf(s.director, server, sorryNeeded), now)) affected.add(slot);
       });
     }
-    for (const [slot] of this.#slotDesired) {
+    for (const slot of this.slots.present()) {
       if (present.has(slot)) continue;
-      const directorSlot = this.slotServer[slot]!.directorSlot;
+      const directorSlot = this.slots.owner(slot).directorSlot;
       const director = next.get(directorSlot)?.director;
-      this.#forgetEndpoints(slot);
-      this.#slotDesired.delete(slot);
-      if (director !== undefined && this.#setPolicy(slot, policyOf(director, null, false), now)) affected.add(slot);
+      this.slots.remove(slot);
+      if (director !== undefined && this.slots.setPolicy(slot, policyOf(director, null, false), now)) affected.add(slot);
     }
     for (let slot = 0; slot < this.directors.length; slot++) if (!next.has(slot)) this.directors[slot] = undefined;
-    if (affected.size > 0) this.#enforce(affected, now);
+    if (affected.size > 0) this.#moveFrom(affected, now);
   }
 
   /** Sessions on listeners that are gone end at once: there is nothing left to answer from. */
   endListener(listener: number, now: number): void {
-    for (let i = this.table.high - 1; i >= 0; i--) {
-      if (this.table.state[i] !== SESSION_FREE && this.table.listener[i] === listener) this.end(i, now);
-    }
+    this.#endWhere((s) => this.table.listener[s] === listener, now);
     this.listeners[listener] = undefined;
   }
 
@@ -260,57 +253,27 @@ export class Forwarder {
   /** Ends a session of whatever state; its port rests. */
   end(s: number, now: number): void {
     const { table } = this;
-    const slot = table.server[s]!;
-    const directorSlot = this.slotServer[slot]!.directorSlot;
+    const slot = table.server[s];
+    const directorSlot = this.slots.owner(slot).directorSlot;
     const d = this.directors[directorSlot];
-    const unanswered = table.awaited[s]! + table.awaitedBefore[s]!;
-    const answered = table.packetsOut[s]! > 0 && unanswered === 0;
+    const unanswered = table.awaited[s] + table.awaitedBefore[s];
+    const answered = table.packetsOut[s] > 0 && unanswered === 0;
     if (table.state[s] === SESSION_LIVE) {
       this.#uncount(s, slot, directorSlot);
-      if (unanswered > 0 || !answered) this.#servers[slot * SERVER_STRIDE + C.unanswered]! += Math.max(1, unanswered);
-      if (d !== undefined && d.persistenceDs > 0) this.#persist(d, s, now);
+      if (unanswered > 0 || !answered) this.#servers[slot * SERVER_STRIDE + C.unanswered] += Math.max(1, unanswered);
+      if (d !== undefined && d.persistenceDs > 0) this.#persist(d, s);
     }
     table.remove(s);
-    Atomics.sub(this.shared.refs, slot, 1);
+    this.#counts.refs(slot, -1);
     const restMs = d?.kind === REQUEST_REPLY && answered ? REST_ANSWERED_MS : REST_MS;
-    this.#upstreams.release(table.upstream[s]!, table.endpoint[s]!, now, restMs);
-  }
-
-  /** Returns the server slot persistence holds this client to, or -1. */
-  persistedSlot(d: RuntimeDirector, a0: number, a1: number, a2: number, a3: number): number {
-    if (d.persistenceDs === 0) return -1;
-    const slot = this.persistence.get(d.slot, this.#mask(d, a0, a1, a2, a3), this.clock.ds);
-    return slot >= 0 && d.candidates.includes(slot) && this.shared.blockedUntil[slot]! <= this.clock.ds ? slot : -1;
-  }
-
-  /** Returns the slot used when nothing but evidence speaks against any server, or -1: one that restarts quickly must not cost its clients ten seconds. */
-  lastResort(d: RuntimeDirector): number {
-    for (const slot of d.candidates) if (this.#weightOf(d, slot) > 0) return slot;
-    return -1;
-  }
-
-  // The server slot for a new session or request of this client, -1 when there is none.
-  #choose(d: RuntimeDirector, portBe: number, a0: number, a1: number, a2: number, a3: number): number {
-    const persisted = this.persistedSlot(d, a0, a1, a2, a3);
-    if (persisted >= 0) return persisted;
-    if (!d.sorryInUse) {
-      const r = this.#request;
-      fillRequest(r, d, portBe, a0, a1, a2, a3);
-      const i = d.picker.pick(r);
-      if (i >= 0) return d.candidates[i]!;
-    }
-    return d.sorrySlot >= 0 ? d.sorrySlot : this.lastResort(d);
-  }
-
-  #weightOf(d: RuntimeDirector, slot: number): number {
-    return d.desired.servers[d.serverSlots.indexOf(slot)]?.weight ?? 0;
+    this.#upstreams.release(table.upstream[s], table.endpoint[s], now, restMs);
   }
 
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
-    const { shared, table } = this;
-    if (Atomics.add(shared.directorSessions, d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
-    const endpoint = this.#endpointOf(slot, l.vipPort);
-    const upstream = this.#upstreams.take(d.desired.sourceNat, this.endpoints.ips[endpoint]!.family, endpoint, now);
+    const { table } = this;
+    if (this.#counts.sessions(d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
+    const endpoint = this.slots.endpointOf(slot, l.vipPort);
+    const upstream = this.#upstreams.take(d.desired.sourceNat, this.slots.endpoints.ips[endpoint].family, endpoint, now);
     if (upstream < 0) return this.#refuse(d.slot, DROP_ID.no_port);
     const key = this.#key;
     key.listener = l.id;
@@ -325,18 +288,19 @@ export class Forwarder {
       return this.#refuse(d.slot, DROP_ID.table_full);
     }
     this.created = true;
-    Atomics.add(shared.refs, slot, 1);
-    Atomics.add(shared.live, slot, 1);
-    if (d.kind === TWO_WAY) Atomics.add(shared.active, slot, 1);
-    this.#servers[slot * SERVER_STRIDE + C.created]!++;
-    this.#directors[d.slot * DIRECTOR_STRIDE + D.created]!++;
+    this.#counts.refs(slot, 1);
+    this.#counts.live(slot, 1);
+    if (d.kind === TWO_WAY) this.#counts.active(slot, 1);
+    this.#servers[slot * SERVER_STRIDE + C.created]++;
+    this.#directors[d.slot * DIRECTOR_STRIDE + D.created]++;
     table.expiresAt[s] = now + d.unrepliedMs;
-    if (d.persistenceDs > 0) this.#persist(d, s, now);
+    table.epochAt[s] = now + d.unrepliedMs;
+    if (d.persistenceDs > 0) this.#persist(d, s);
     return s;
   }
 
   #refuse(directorSlot: number, reason: number): -1 {
-    Atomics.sub(this.shared.directorSessions, directorSlot, 1);
+    this.#counts.sessions(directorSlot, -1);
     this.drop(directorSlot, reason);
     return -1;
   }
@@ -345,15 +309,15 @@ export class Forwarder {
     const { table } = this;
     table.lastAt[s] = now;
     this.session = s;
-    this.serverSlot = table.server[s]!;
-    this.toEndpoint = table.endpoint[s]!;
-    this.toUpstream = table.upstream[s]!;
+    this.serverSlot = table.server[s];
+    this.toEndpoint = table.endpoint[s];
+    this.toUpstream = table.upstream[s];
     return true;
   }
 
   #oneWay(d: RuntimeDirector, l: Listener, slot: number): boolean {
-    const endpoint = this.#endpointOf(slot, l.vipPort);
-    const upstream = this.#upstreams.oneWay(d.desired.sourceNat, this.endpoints.ips[endpoint]!.family, endpoint);
+    const endpoint = this.slots.endpointOf(slot, l.vipPort);
+    const upstream = this.#upstreams.oneWay(d.desired.sourceNat, this.slots.endpoints.ips[endpoint].family, endpoint);
     if (upstream < 0) return this.drop(d.slot, DROP_ID.no_port);
     this.session = -1;
     this.serverSlot = slot;
@@ -365,17 +329,17 @@ export class Forwarder {
   // Returns the session to use, -1 when a new one is wanted, DROPPED when policy drops the datagram.
   #stillGood(d: RuntimeDirector, s: number, now: number): number {
     const { table } = this;
-    if (now >= table.expiresAt[s]!) {
+    if (now >= table.expiresAt[s]) {
       this.end(s, now);
       return -1;
     }
-    const slot = table.server[s]!;
-    const policy = this.slotPolicy[slot]!;
+    const slot = table.server[s];
+    const policy = this.slots.policy[slot];
     if (policy === POLICY_NONE) {
-      if (this.shared.blockedUntil[slot]! <= this.clock.ds) return s;
+      if (this.shared.blockedUntil[slot] <= this.clock.ds) return s;
       return this.#byAction(d, s, d.desired.on.down.kind, now);
     }
-    if (policy === POLICY_KEEP && now < this.slotKeepUntil[slot]!) return s;
+    if (policy === POLICY_KEEP && now < this.slots.keepUntil[slot]) return s;
     return this.#byAction(d, s, policy === POLICY_DROP ? 'drop' : 'move', now);
   }
 
@@ -390,135 +354,64 @@ export class Forwarder {
   }
 
   #moveAway(s: number, now: number): void {
-    const slot = this.table.server[s]!;
-    this.#servers[slot * SERVER_STRIDE + C.moved]!++;
-    this.#uncount(s, slot, this.slotServer[slot]!.directorSlot);
+    const slot = this.table.server[s];
+    this.#servers[slot * SERVER_STRIDE + C.moved]++;
+    this.#uncount(s, slot, this.slots.owner(slot).directorSlot);
     this.table.linger(s);
     this.table.expiresAt[s] = now + LINGER_MS;
   }
 
   // Takes a live session out of every count but refs.
   #uncount(s: number, slot: number, directorSlot: number): void {
-    const { shared, table } = this;
-    Atomics.sub(shared.live, slot, 1);
-    Atomics.sub(shared.directorSessions, directorSlot, 1);
+    const { table } = this;
+    this.#counts.live(slot, -1);
+    this.#counts.sessions(directorSlot, -1);
     const d = this.directors[directorSlot];
-    const awaited = table.awaited[s]! + table.awaitedBefore[s]!;
-    Atomics.sub(shared.active, slot, awaited > 0 || d?.kind === REQUEST_REPLY ? awaited : 1);
+    const awaited = table.awaited[s] + table.awaitedBefore[s];
+    this.#counts.active(slot, -(awaited > 0 || d?.kind === REQUEST_REPLY ? awaited : 1));
   }
 
   #sweepOne(s: number, now: number): void {
     const { table } = this;
     if (table.state[s] === SESSION_FREE) return;
-    if (now >= table.expiresAt[s]!) return this.end(s, now);
+    if (now >= table.expiresAt[s]) return this.end(s, now);
     if (table.state[s] === SESSION_LINGERING) return;
-    const slot = table.server[s]!;
-    const policy = this.slotPolicy[slot]!;
-    if (policy === POLICY_MOVE || (policy === POLICY_KEEP && now >= this.slotKeepUntil[slot]!)) return this.#moveAway(s, now);
-    const d = this.directors[this.slotServer[slot]!.directorSlot];
+    const slot = table.server[s];
+    const policy = this.slots.policy[slot];
+    if (policy === POLICY_MOVE || (policy === POLICY_KEEP && now >= this.slots.keepUntil[slot])) return this.#moveAway(s, now);
+    const d = this.directors[this.slots.owner(slot).directorSlot];
     if (d === undefined) return this.end(s, now);
-    if (d.persistenceDs > 0) this.#persist(d, s, now);
+    if (d.persistenceDs > 0) this.#persist(d, s);
     if (d.kind === REQUEST_REPLY) this.#turnEpoch(d, s, slot, now);
   }
 
   // A request unanswered for one whole epoch (unrepliedMs) is given up: leastconn must not count the lost for ever.
   #turnEpoch(d: RuntimeDirector, s: number, slot: number, now: number): void {
     const { table } = this;
-    if (now - table.createdAt[s]! < d.unrepliedMs || (table.awaited[s] === 0 && table.awaitedBefore[s] === 0)) return;
-    if (now < this.#epochOf(s, d)) return;
-    const lost = table.awaitedBefore[s]!;
+    if (now < table.epochAt[s]) return;
+    const lost = table.awaitedBefore[s];
     if (lost > 0) {
-      this.#servers[slot * SERVER_STRIDE + C.unanswered]! += lost;
-      Atomics.sub(this.shared.active, slot, lost);
+      this.#servers[slot * SERVER_STRIDE + C.unanswered] += lost;
+      this.#counts.active(slot, -lost);
     }
-    table.awaitedBefore[s] = table.awaited[s]!;
+    table.awaitedBefore[s] = table.awaited[s];
     table.awaited[s] = 0;
     table.epochAt[s] = now + d.unrepliedMs;
   }
 
-  #epochOf(s: number, d: RuntimeDirector): number {
-    return this.table.epochAt[s]! || this.table.createdAt[s]! + d.unrepliedMs;
-  }
-
-  #enforce(slots: ReadonlySet<number>, now: number): void {
+  #moveFrom(slots: ReadonlySet<number>, now: number): void {
     const { table } = this;
-    for (let s = table.high - 1; s >= 0; s--) {
-      if (table.state[s] === SESSION_FREE || !slots.has(table.server[s]!)) continue;
-      if (table.state[s] === SESSION_LIVE && this.slotPolicy[table.server[s]!] === POLICY_MOVE) this.#moveAway(s, now);
-    }
+    for (let s = table.high - 1; s >= 0; s--) if (table.state[s] === SESSION_LIVE && slots.has(table.server[s])) this.#moveAway(s, now);
   }
 
-  // The counts of its sessions mean what its session kind says, so they end before the kind changes or the director goes.
-  #endDirector(directorSlot: number, now: number): void {
-    for (let s = this.table.high - 1; s >= 0; s--) {
-      if (this.table.state[s] !== SESSION_FREE && this.slotServer[this.table.server[s]!]!.directorSlot === directorSlot) this.end(s, now);
-    }
+  #endWhere(matches: (s: number) => boolean, now: number): void {
+    for (let s = this.table.high - 1; s >= 0; s--) if (this.table.state[s] !== SESSION_FREE && matches(s)) this.end(s, now);
   }
 
-  // Returns true when sessions of the slot have to be looked at. A deadline runs from the change, not from each apply.
-  #setPolicy(slot: number, action: OnAction | null, now: number): boolean {
-    const policy = action === null ? POLICY_NONE : action.kind === 'move' ? POLICY_MOVE : action.kind === 'drop' ? POLICY_DROP : POLICY_KEEP;
-    if (this.slotPolicy[slot] === policy) return false;
-    this.slotPolicy[slot] = policy;
-    this.slotKeepUntil[slot] = action?.kind === 'keep' && action.forMs !== null ? now + action.forMs : Infinity;
-    return policy === POLICY_MOVE;
-  }
-
-  #endpointOf(slot: number, vipPort: number): number {
-    const server = this.#slotDesired.get(slot)!;
-    const key = slot * 65_536 + (server.port === 0 ? vipPort : 0);
-    const known = this.#slotEndpoint.get(key);
-    if (known !== undefined) return known;
-    const endpoint = this.endpoints.intern(server.endpointIp, server.port === 0 ? vipPort : server.port);
-    this.#slotEndpoint.set(key, endpoint);
-    if (!this.endpoints.slots[endpoint]!.includes(slot)) this.endpoints.slots[endpoint]!.push(slot);
-    return endpoint;
-  }
-
-  #forgetEndpoints(slot: number): void {
-    for (const [key, endpoint] of this.#slotEndpoint) {
-      if (Math.floor(key / 65_536) !== slot) continue;
-      this.#slotEndpoint.delete(key);
-      const slots = this.endpoints.slots[endpoint]!;
-      slots.splice(slots.indexOf(slot), 1);
-    }
-  }
-
-  #persist(d: RuntimeDirector, s: number, now: number): void {
+  #persist(d: RuntimeDirector, s: number): void {
     const { table } = this;
-    const masked = this.#mask(d, table.a0[s]!, table.a1[s]!, table.a2[s]!, table.a3[s]!);
-    const untilDs = Math.floor(table.lastAt[s]! / 100) + d.persistenceDs;
-    this.persistence.put(d.slot, masked, table.server[s]!, Math.floor(now / 100), untilDs);
-  }
-
-  #mask(d: RuntimeDirector, a0: number, a1: number, a2: number, a3: number): Int32Array {
-    const masked = this.#masked;
-    const mask = isV4(a0, a1, a2) ? d.masks.v4 : d.masks.v6;
-    masked[0] = a0 & mask[0]!;
-    masked[1] = a1 & mask[1]!;
-    masked[2] = a2 & mask[2]!;
-    masked[3] = a3 & mask[3]!;
-    return masked;
+    this.chooser.persist(d, table.server[s], table.lastAt[s], table.a0[s], table.a1[s], table.a2[s], table.a3[s]);
   }
 }
 
 const DROPPED = -2;
-
-/** Fills a pick request with the hashes of a client (raw words) and the director's VIP. */
-export function fillRequest(r: { source: number; flow: number; dest: number }, d: RuntimeDirector, portBe: number, a0: number, a1: number, a2: number, a3: number): void {
-  const port = swap16(portBe);
-  if (isV4(a0, a1, a2)) {
-    r.source = hashIp4(swap32(a3));
-    r.flow = hashFlow4(swap32(a3), port);
-  } else {
-    r.source = hashIp6(swap32(a0), swap32(a1), swap32(a2), swap32(a3));
-    r.flow = hashFlow6(swap32(a0), swap32(a1), swap32(a2), swap32(a3), port);
-  }
-  r.dest = d.destHash;
-}
-
-// IPv4 clients are kept as one word; ::a.b.c.d below ::1:0:0 would look alike, which costs such clients nothing but a shared hash.
-function isV4(a0: number, a1: number, a2: number): boolean {
-  return a0 === 0 && a1 === 0 && (a2 === 0 || a2 === V4_MAPPED_WORD);
-}
-const V4_MAPPED_WORD = 0xffff0000 | 0;

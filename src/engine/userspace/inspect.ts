@@ -6,7 +6,8 @@ import { serverKey } from '../../plan/desired.ts';
 import type { SessionFilter, SessionView } from '../engine.ts';
 import { REQUEST_REPLY, takesSessions, type RuntimeDirector } from './director.ts';
 import { ipWords, swap16 } from './endpoints.ts';
-import { fillRequest, type Forwarder } from './forwarder.ts';
+import { fillRequest } from './chooser.ts';
+import type { Forwarder } from './forwarder.ts';
 import type { WorkerExplanation } from './protocol.ts';
 import { SESSION_LIVE } from './sessions.ts';
 
@@ -28,7 +29,7 @@ export function pageSessions(forwarder: Forwarder, facts: SocketFacts, filter: S
   const sessions: SessionView[] = [];
   const end = Math.min(table.high, from + SCAN_LIMIT);
   let s = from;
-  for (; s < end && sessions.length < limit; s++) if (matches(s) && now < table.expiresAt[s]!) sessions.push(view(forwarder, facts, s, now));
+  for (; s < end && sessions.length < limit; s++) if (matches(s) && now < table.expiresAt[s]) sessions.push(view(forwarder, facts, s, now));
   return { sessions, next: s < table.high ? s : -1 };
 }
 
@@ -65,11 +66,11 @@ export function explainIn(forwarder: Forwarder, facts: SocketFacts, client: stri
     && facts.vipOf(l.id).ip.text === to.ip.text);
   for (const l of listeners) {
     const s = forwarder.table.findClient(l!.id, portBe, a0, a1, a2, a3, -1);
-    if (s < 0 || d.kind === REQUEST_REPLY || now >= forwarder.table.expiresAt[s]!) continue;
-    const slot = forwarder.table.server[s]!;
-    if (forwarder.slotPolicy[slot] !== 0 || forwarder.shared.blockedUntil[slot]! > forwarder.clock.ds) continue;
-    const { name } = forwarder.slotServer[slot]!;
-    const idleS = ((now - forwarder.table.lastAt[s]!) / 1000).toFixed(1);
+    if (s < 0 || d.kind === REQUEST_REPLY || now >= forwarder.table.expiresAt[s]) continue;
+    const slot = forwarder.table.server[s];
+    if (forwarder.slots.policy[slot] !== 0 || forwarder.shared.blockedUntil[slot] > forwarder.clock.ds) continue;
+    const { name } = forwarder.slots.owner(slot);
+    const idleS = ((now - forwarder.table.lastAt[s]) / 1000).toFixed(1);
     return { ...choice, session: client, server: name, why: `live session with ${name}, idle ${idleS} s` };
   }
   return choice;
@@ -82,8 +83,8 @@ function explainChoice(forwarder: Forwarder, d: RuntimeDirector, portBe: number,
   fillRequest(request, d, portBe, a0, a1, a2, a3);
   const normal = desired.servers.filter((s) => !s.sorry && takesSessions(s));
   const state = {
-    active: (i: number) => shared.active[d.candidates[i]!]!,
-    blocked: (i: number) => shared.blockedUntil[d.candidates[i]!]! > clock.ds,
+    active: (i: number) => shared.active[d.candidates[i]],
+    blocked: (i: number) => shared.blockedUntil[d.candidates[i]] > clock.ds,
     next: () => Atomics.load(shared.rotation, d.slot) >>> 0,
     random: () => 0,
     nowMs: () => clock.ds * 100,
@@ -91,24 +92,24 @@ function explainChoice(forwarder: Forwarder, d: RuntimeDirector, portBe: number,
   const picked = explainPick({ balance: d.picker.name, servers: normal.map((s) => ({ key: serverKey(s), weight: s.weight })), state, request, picker: d.picker });
   const candidates = desired.servers.map((server, i) => {
     const n = normal.indexOf(server);
-    const note = n >= 0 ? picked.notes[n]! : server.sorry ? 'sorry server: only when no other takes sessions' : `takes no new sessions: ${server.state}`;
-    return { server: server.name, state: server.state, weight: server.weight, sessions: shared.live[d.serverSlots[i]!]!, note };
+    const note = n >= 0 ? picked.notes[n] : server.sorry ? 'sorry server: only when no other takes sessions' : `takes no new sessions: ${server.state}`;
+    return { server: server.name, state: server.state, weight: server.weight, sessions: shared.live[d.serverSlots[i]], note };
   });
   const base = { director: desired.name, session: null, candidates };
-  const persistent = forwarder.persistedSlot(d, a0, a1, a2, a3);
+  const persistent = forwarder.chooser.persistedSlot(d, a0, a1, a2, a3);
   if (persistent >= 0) {
-    const name = forwarder.slotServer[persistent]!.name;
+    const name = forwarder.slots.owner(persistent).name;
     return { ...base, server: name, why: `persistence: the client's address is bound to ${name}` };
   }
-  if (!d.sorryInUse && picked.index >= 0) return { ...base, server: normal[picked.index]!.name, why: picked.why };
-  if (d.sorrySlot >= 0) return { ...base, server: forwarder.slotServer[d.sorrySlot]!.name, why: 'no other server takes sessions: the sorry server' };
-  const last = forwarder.lastResort(d);
-  if (last >= 0) return { ...base, server: forwarder.slotServer[last]!.name, why: 'every server refused lately; the first one is tried all the same' };
+  if (!d.sorryInUse && picked.index >= 0) return { ...base, server: normal[picked.index].name, why: picked.why };
+  if (d.sorrySlot >= 0) return { ...base, server: forwarder.slots.owner(d.sorrySlot).name, why: 'no other server takes sessions: the sorry server' };
+  const last = forwarder.chooser.lastResort(d);
+  if (last >= 0) return { ...base, server: forwarder.slots.owner(last).name, why: 'every server refused lately; the first one is tried all the same' };
   return { ...base, server: null, why: 'dropped (no_server): no server of the director takes sessions and there is no sorry server' };
 }
 
 function sessionMatcher(forwarder: Forwarder, filter: SessionFilter): (s: number) => boolean {
-  const { table, slotServer, directors } = forwarder;
+  const { table, slots, directors } = forwarder;
   const endpoint = filter.client === undefined ? undefined : parseEndpoint(filter.client);
   const ip = endpoint?.ip ?? (filter.client === undefined ? undefined : parseIp(filter.client));
   if (filter.client !== undefined && !ip) return () => false;
@@ -116,7 +117,7 @@ function sessionMatcher(forwarder: Forwarder, filter: SessionFilter): (s: number
   const portBe = endpoint && swap16(endpoint.port);
   return (s) => {
     if (table.state[s] !== SESSION_LIVE) return false;
-    const server = slotServer[table.server[s]!]!;
+    const server = slots.owner(table.server[s]);
     if (filter.server !== undefined && server.name !== filter.server) return false;
     if (filter.director !== undefined && directors[server.directorSlot]?.desired.name !== filter.director) return false;
     if (portBe !== undefined && table.portBe[s] !== portBe) return false;
@@ -125,24 +126,25 @@ function sessionMatcher(forwarder: Forwarder, filter: SessionFilter): (s: number
 }
 
 function view(forwarder: Forwarder, facts: SocketFacts, s: number, now: number): SessionView {
-  const { table, endpoints, slotServer, directors } = forwarder;
-  const slot = table.server[s]!;
-  const vip = facts.vipOf(table.listener[s]!);
+  const { table, slots, directors } = forwarder;
+  const { endpoints } = slots;
+  const slot = table.server[s];
+  const vip = facts.vipOf(table.listener[s]);
   return {
-    director: directors[slotServer[slot]!.directorSlot]?.desired.name ?? '?',
-    client: endpointText({ ip: clientIp(table.a0[s]!, table.a1[s]!, table.a2[s]!, table.a3[s]!, vip.ip.family), port: swap16(table.portBe[s]!) }),
+    director: directors[slots.owner(slot).directorSlot]?.desired.name ?? '?',
+    client: endpointText({ ip: clientIp(table.a0[s], table.a1[s], table.a2[s], table.a3[s], vip.ip.family), port: swap16(table.portBe[s]) }),
     vip: endpointText(vip),
-    server: slotServer[slot]!.name,
-    serverAddress: hostPortText(endpoints.ips[table.endpoint[s]!]!, endpoints.ports[table.endpoint[s]!]!),
-    sourcePort: facts.sourcePort(table.upstream[s]!),
-    ageMs: Math.round(now - table.createdAt[s]!),
-    idleMs: Math.round(now - table.lastAt[s]!),
-    expiresInMs: Math.max(0, Math.round(table.expiresAt[s]! - now)),
-    outstanding: table.awaited[s]! + table.awaitedBefore[s]!,
-    packetsIn: table.packetsIn[s]!,
-    bytesIn: table.bytesIn[s]!,
-    packetsOut: table.packetsOut[s]!,
-    bytesOut: table.bytesOut[s]!,
+    server: slots.owner(slot).name,
+    serverAddress: hostPortText(endpoints.ips[table.endpoint[s]], endpoints.ports[table.endpoint[s]]),
+    sourcePort: facts.sourcePort(table.upstream[s]),
+    ageMs: Math.round(now - table.createdAt[s]),
+    idleMs: Math.round(now - table.lastAt[s]),
+    expiresInMs: Math.max(0, Math.round(table.expiresAt[s] - now)),
+    outstanding: table.awaited[s] + table.awaitedBefore[s],
+    packetsIn: table.packetsIn[s],
+    bytesIn: table.bytesIn[s],
+    packetsOut: table.packetsOut[s],
+    bytesOut: table.bytesOut[s],
   };
 }
 

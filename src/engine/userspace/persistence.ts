@@ -26,7 +26,7 @@ export class PersistenceTable {
     const set = this.#set(director, a);
     if (!this.#lock(set)) return -1;
     const entry = this.#find(set, director, a);
-    const slot = entry >= 0 && this.#words[entry + 6]! > nowDs ? this.#words[entry + 5]! : -1;
+    const slot = entry >= 0 && this.#words[entry + 6] > nowDs ? this.#words[entry + 5] : -1;
     this.#unlock(set);
     return slot;
   }
@@ -40,7 +40,7 @@ export class PersistenceTable {
     if (entry < 0) {
       entry = this.#victim(set, nowDs);
       words[entry] = director + 1;
-      for (let i = 0; i < 4; i++) words[entry + 1 + i] = a[i]! | 0;
+      for (let i = 0; i < 4; i++) words[entry + 1 + i] = a[i] | 0;
     }
     words[entry + 5] = slot;
     words[entry + 6] = untilDs;
@@ -62,8 +62,8 @@ export class PersistenceTable {
     const words = this.#words;
     let entry = this.#base + set * WAYS * PERSISTENCE_STRIDE;
     for (let way = 0; way < WAYS; way++, entry += PERSISTENCE_STRIDE) {
-      if (words[entry] === director + 1 && words[entry + 1] === (a[0]! | 0) && words[entry + 2] === (a[1]! | 0)
-        && words[entry + 3] === (a[2]! | 0) && words[entry + 4] === (a[3]! | 0)) return entry;
+      if (words[entry] === director + 1 && words[entry + 1] === (a[0] | 0) && words[entry + 2] === (a[1] | 0)
+        && words[entry + 3] === (a[2] | 0) && words[entry + 4] === (a[3] | 0)) return entry;
     }
     return -1;
   }
@@ -74,8 +74,8 @@ export class PersistenceTable {
     let best = first;
     for (let way = 0; way < WAYS; way++) {
       const entry = first + way * PERSISTENCE_STRIDE;
-      if (words[entry] === 0 || words[entry + 6]! <= nowDs) return entry;
-      if (words[entry + 6]! < words[best + 6]!) best = entry;
+      if (words[entry] === 0 || words[entry + 6] <= nowDs) return entry;
+      if (words[entry + 6] < words[best + 6]) best = entry;
     }
     this.evictions++;
     return best;
@@ -83,7 +83,7 @@ export class PersistenceTable {
 
   #set(director: number, a: ArrayLike<number>): number {
     let h = Math.imul(director + 1, 0x9e3779b1);
-    for (let i = 0; i < 4; i++) h = Math.imul(h ^ a[i]!, 0x85ebca6b) ^ (h >>> 13);
+    for (let i = 0; i < 4; i++) h = Math.imul(h ^ a[i], 0x85ebca6b) ^ (h >>> 13);
     h ^= h >>> 16;
     return (h >>> 0) % this.#sets;
   }

@@ -72,8 +72,8 @@ class FreedRing {
   }
 
   shiftRested(now: number): number {
-    if (this.#count === 0 || this.#restedAt[this.#first]! > now) return -1;
-    const socket = this.#sockets[this.#first]!;
+    if (this.#count === 0 || this.#restedAt[this.#first] > now) return -1;
+    const socket = this.#sockets[this.#first];
     this.#first = (this.#first + 1) & (this.#sockets.length - 1);
     this.#count--;
     return socket;

@@ -19,11 +19,12 @@ export function sumReading(shared: SharedViews, directors: readonly SlottedDirec
       session_table_capacity: worker(W.tableCapacity),
       wakeups: worker(W.wakeups),
       send_calls: worker(W.sendCalls),
+      segmented_datagrams: worker(W.segmented),
       persistence_evictions: worker(W.persistenceEvictions),
       upstream_sockets_refused: worker(W.socketsRefused),
       ...extra,
     },
-    drops: { unexpected_reply: worker(W.orphanReplies) },
+    drops: { unexpected_reply: worker(W.orphanReplies), receive_overflow: worker(W.upstreamOverflow), no_director: worker(W.noDirector) },
   };
 }
 
@@ -40,7 +41,7 @@ function directorReading(shared: SharedViews, { slot, director, serverSlots }: S
     sessions: Math.max(0, Atomics.load(shared.directorSessions, slot)),
     sessionsCreated: sum(D.created),
     drops,
-    servers: director.servers.map((server, i) => serverReading(shared, server.name, hostPortText(server.ip, server.port), serverSlots[i]!)),
+    servers: director.servers.map((server, i) => serverReading(shared, server.name, hostPortText(server.ip, server.port), serverSlots[i])),
   };
 }
 
@@ -63,6 +64,6 @@ function serverReading(shared: SharedViews, name: string, address: string, slot:
 
 function total(stripes: readonly Float64Array[], index: number): number {
   let sum = 0;
-  for (const stripe of stripes) sum += stripe[index]!;
+  for (const stripe of stripes) sum += stripe[index];
   return sum;
 }

@@ -49,7 +49,7 @@ export class SessionTable {
   awaitedBefore!: Int32Array;
   expiresAt!: Float64Array;
   createdAt!: Float64Array;
-  /** request-reply: when the awaited of now become the awaited of before; 0 until the first time. */
+  /** request-reply: when the awaited of now become the awaited of before. */
   epochAt!: Float64Array;
   lastAt!: Float64Array;
   packetsIn!: Float64Array;
@@ -71,7 +71,7 @@ export class SessionTable {
 
   /** Returns the live session of this client on this listener, or -1; `server` >= 0 asks for the one tied to that server slot. */
   findClient(listener: number, portBe: number, a0: number, a1: number, a2: number, a3: number, server: number): number {
-    let i = this.#clientHeads[clientHash(listener, portBe, a0, a1, a2, a3) & this.#mask]!;
+    let i = this.#clientHeads[clientHash(listener, portBe, a0, a1, a2, a3) & this.#mask];
     while (i !== NONE) {
       if (this.portBe[i] === portBe && this.a3[i] === a3 && this.listener[i] === listener && this.a2[i] === a2
         && this.a1[i] === a1 && this.a0[i] === a0 && (server < 0 || this.server[i] === server)) return i;
@@ -82,7 +82,7 @@ export class SessionTable {
 
   /** Returns the session whose server endpoint answers on this upstream socket, or -1. */
   findReply(upstream: number, endpoint: number): number {
-    let i = this.#replyHeads[replyHash(upstream, endpoint) & this.#mask]!;
+    let i = this.#replyHeads[replyHash(upstream, endpoint) & this.#mask];
     while (i !== NONE) {
       if (this.upstream[i] === upstream && this.endpoint[i] === endpoint) return i;
       i = this.#replyNext[i]!;
@@ -132,7 +132,7 @@ export class SessionTable {
   remove(i: number): void {
     if (this.state[i] === SESSION_FREE) return;
     if (this.state[i] === SESSION_LIVE) unlink(this.#clientHeads, this.#clientNext, this.#clientBucket(i), i);
-    unlink(this.#replyHeads, this.#replyNext, replyHash(this.upstream[i]!, this.endpoint[i]!) & this.#mask, i);
+    unlink(this.#replyHeads, this.#replyNext, replyHash(this.upstream[i], this.endpoint[i]) & this.#mask, i);
     this.state[i] = SESSION_FREE;
     this.#clientNext[i] = this.#free;
     this.#free = i;
@@ -141,7 +141,7 @@ export class SessionTable {
   }
 
   #clientBucket(i: number): number {
-    return clientHash(this.listener[i]!, this.portBe[i]!, this.a0[i]!, this.a1[i]!, this.a2[i]!, this.a3[i]!) & this.#mask;
+    return clientHash(this.listener[i], this.portBe[i], this.a0[i], this.a1[i], this.a2[i], this.a3[i]) & this.#mask;
   }
 
   #linkClient(i: number): void {
@@ -151,7 +151,7 @@ export class SessionTable {
   }
 
   #linkReply(i: number): void {
-    const b = replyHash(this.upstream[i]!, this.endpoint[i]!) & this.#mask;
+    const b = replyHash(this.upstream[i], this.endpoint[i]) & this.#mask;
     this.#replyNext[i] = this.#replyHeads[b]!;
     this.#replyHeads[b] = i;
   }
@@ -208,13 +208,13 @@ function copyInto<T extends Int32Array | Float64Array>(target: T, old: T | undef
 }
 
 function unlink(heads: Int32Array, next: Int32Array, bucket: number, i: number): void {
-  let at = heads[bucket]!;
+  let at = heads[bucket];
   if (at === i) {
     heads[bucket] = next[i]!;
     return;
   }
   while (at !== NONE) {
-    const after = next[at]!;
+    const after = next[at];
     if (after === i) {
       next[at] = next[i]!;
       return;

@@ -17,7 +17,7 @@ if (DROP_REASONS.length > DIRECTOR_STRIDE - DIRECTOR_COUNTER.drops) throw new Er
 /** Gauges and counters of a worker itself. */
 export const WORKER_COUNTER = {
   sockets: 0, sessions: 1, tableCapacity: 2, wakeups: 3, batches: 4, orphanReplies: 5, persistenceEvictions: 6, socketsRefused: 7, heartbeat: 8,
-  receiveCalls: 9, sendCalls: 10, segmented: 11,
+  sendCalls: 9, segmented: 10, upstreamOverflow: 11, noDirector: 12,
 } as const;
 export const WORKER_STRIDE = 16;
 
@@ -56,6 +56,8 @@ export interface SharedViews {
   readonly refs: Int32Array;
   /** Per server slot: decisecond since `epochMs` until which evidence (ICMP) blocks it. */
   readonly blockedUntil: Int32Array;
+  /** Per worker, what it added to active, live, refs (a stretch of servers each) and directorSessions: taken back if it dies. */
+  readonly own: readonly Int32Array[];
   /** Per director slot. */
   readonly directorSessions: Int32Array;
   readonly rotation: Int32Array;
@@ -72,7 +74,7 @@ export function createSharedBuffers(limits: SharedLimits, epochMs: number): Shar
     limits,
     epochMs,
     counters: new SharedArrayBuffer(limits.workers * perWorker * 8),
-    words: new SharedArrayBuffer((limits.servers * 4 + limits.directors * 2) * 4),
+    words: new SharedArrayBuffer((limits.servers * 4 + limits.directors * 2 + limits.workers * ownLength(limits)) * 4),
     // One lock word per bucket of four entries stands in front of the table.
     persistence: new SharedArrayBuffer((limits.persistence / 4 + limits.persistence * PERSISTENCE_STRIDE) * 4),
   };
@@ -107,8 +109,13 @@ export function sharedViews(buffers: SharedBuffers): SharedViews {
     live: word(s, s),
     refs: word(2 * s, s),
     blockedUntil: word(3 * s, s),
+    own: Array.from({ length: limits.workers }, (_, w) => word(4 * s + 2 * limits.directors + w * ownLength(limits), ownLength(limits))),
     directorSessions: word(4 * s, limits.directors),
     rotation: word(4 * s + limits.directors, limits.directors),
     persistence: new Int32Array(buffers.persistence),
   };
+}
+
+function ownLength(limits: SharedLimits): number {
+  return limits.servers * 3 + limits.directors;
 }

@@ -42,12 +42,12 @@ export class UpstreamPools {
   take(nat: SourceNat | null, family: 4 | 6, endpoint: number, now: number): number {
     const pool = this.#pool(nat, family);
     const index = pool.ports.take(this.#exclusive ? 0 : endpoint, now);
-    return index < 0 ? -1 : pool.numbers[index]!;
+    return index < 0 ? -1 : pool.numbers[index];
   }
 
   /** Gives a socket back towards an endpoint. */
   release(number: number, endpoint: number, now: number, restMs: number): void {
-    this.#poolOf[number]!.ports.release(this.#exclusive ? 0 : endpoint, this.#indexOf[number]!, now, restMs);
+    this.#poolOf[number].ports.release(this.#exclusive ? 0 : endpoint, this.#indexOf[number], now, restMs);
   }
 
   /** Returns the pool's socket for one-way datagrams (with `exclusive`: to this endpoint), opening it if need be, or -1. */

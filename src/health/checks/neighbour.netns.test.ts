@@ -33,6 +33,11 @@ async function setUp(): Promise<void> {
     await ip('-n', ns, 'link', 'set', 'lo', 'up');
     await ip('-n', ns, 'link', 'set', dev, 'up');
   }
+  // Until addrconf has seen the carrier, up to a second after `up`, an address is tentative and its host answers no solicitation.
+  for (let tries = 0; (await ip('-n', b, '-6', '-o', 'address', 'show', 'dev', 'vb', 'to', '2001:db8:51::2', 'tentative')) !== ''; tries++) {
+    if (tries === 100) throw new Error('2001:db8:51::2 stayed tentative for 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   for (const family of ['ipv4', 'ipv6']) {
     const set = ['delay_first_probe_time=0', 'retrans_time_ms=100', 'base_reachable_time_ms=100', 'ucast_solicit=1', 'mcast_solicit=2'].map((s) => `net.${family}.neigh.va.${s}`);
     await ip('netns', 'exec', a, 'sysctl', '-qw', ...set);

@@ -25,7 +25,7 @@ export const balanceCases: readonly Case[] = [
       for (let host = 0; host < 4; host++) {
         const tags = [];
         for (let n = 0; n < 4; n++) tags.push(await ask(await client({ ip: world.clientIp(host) }), at));
-        assert.equal(new Set(tags).size, 1, `${tags}`);
+        assert.equal(new Set(tags).size, 1, tags.join());
       }
     },
   },
@@ -111,7 +111,7 @@ function exactly(balance: Balance, weights: number[], count: number, expected: n
       const got = tally(tags, NAMES);
       if (expected === 'one') return assert.deepEqual(got.toSorted((a, b) => a - b), [0, 0, count]);
       if (expected === 'five each') return assert.deepEqual(got.toSorted((a, b) => a - b), [0, 5, 5]);
-      got.forEach((n, i) => assert.ok(Math.abs(n - expected[i]!) <= slack, `${got}, expected ${expected} within ${slack}`));
+      got.forEach((n, i) => assert.ok(Math.abs(n - expected[i]) <= slack, `${got.join()}, expected ${expected.join()} within ${slack}`));
     },
   };
 }
@@ -137,5 +137,5 @@ function statistically(balance: Balance): Case {
 
 async function lines({ server }: Context, weights: number[]): Promise<ReturnType<Awaited<ReturnType<Context['server']>>['line']>[]> {
   const servers = await Promise.all(NAMES.map((name) => server(name)));
-  return servers.map((s, i) => s.line({ weight: weights[i]! }));
+  return servers.map((s, i) => s.line({ weight: weights[i] }));
 }

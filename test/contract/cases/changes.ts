@@ -138,7 +138,7 @@ export const changeCases: readonly Case[] = [
     async run({ apply, world, client, server, ask, engine }) {
       const [first, a, c, ip] = [await world.freePorts(200), await server('a'), await client(), world.vip(0)!];
       const balances = ['roundrobin', 'leastconn', 'maglev', 'source'] as const;
-      const all = Array.from({ length: 200 }, (_, n) => director({ ip, port: first + n }, [a.line()], { name: `d${n}`, balance: balances[n % 4]! }));
+      const all = Array.from({ length: 200 }, (_, n) => director({ ip, port: first + n }, [a.line()], { name: `d${n}`, balance: balances[n % 4] }));
       await apply(...all);
       for (const n of [0, 1, 2, 3, 99, 198, 199]) assert.equal(await ask(c, { ip, port: first + n }), 'a', `director ${n}`);
       assert.equal((await engine.read()).directors.length, 200);
@@ -188,6 +188,6 @@ async function leaves({ apply, vip, client, server }: Parameters<Case['run']>[0]
   const after: string[] = [];
   for (let n = 0; n < 20; n++) after.push(await sendOne());
   const other = home === 'a' ? 'b' : 'a';
-  assert.deepEqual(after, new Array<string>(20).fill(other));
+  assert.deepEqual(after, after.map(() => other));
   assert.ok(went.length > 0);
 }

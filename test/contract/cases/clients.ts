@@ -57,7 +57,7 @@ export const clientCases: readonly Case[] = [
         const clients = await Promise.all([0, 1, 2, 3].map(() => client({ ip: world.clientIp(host) })));
         const tags = [];
         for (const c of clients) tags.push(await ask(c, at), await ask(c, at));
-        assert.equal(new Set(tags).size, 1, `host ${host}: ${tags}`);
+        assert.equal(new Set(tags).size, 1, `host ${host}: ${tags.join()}`);
         for (const c of clients) assert.equal(c.inbox.all.length, 2);
         homes.push(tags[0]);
       }
@@ -73,7 +73,7 @@ export const clientCases: readonly Case[] = [
       await apply(director(at, servers.map((s) => s.line()), { balance: 'roundrobin', persistence: { ...PERSISTENT, prefix4: 24 } }));
       const tags = [];
       for (const c of near) tags.push(await ask(c, at));
-      assert.equal(new Set(tags).size, 1, `${tags}`);
+      assert.equal(new Set(tags).size, 1, tags.join());
       const far = await client({ ip: world.clientIp(200) });
       assert.notEqual(await ask(far, at), tags[0]);
     },
@@ -83,7 +83,7 @@ export const clientCases: readonly Case[] = [
     async run({ apply, vip, client, server, ask, sessions }) {
       const at = await vip();
       const servers = await Promise.all(['a', 'b', 'c'].map((name) => server(name)));
-      await apply(director(at, servers.map((s) => s.line()), { balance: 'roundrobin', persistence: PERSISTENT, session: session('two-way', { timeoutMs: 200 }) }));
+      await apply(director(at, servers.map((s) => s.line()), { balance: 'roundrobin', persistence: PERSISTENT, session: session('two-way', { timeoutMs: 500 }) }));
       const home = await ask(await client(), at);
       for (let n = 0; n < 2; n++) {
         await until('the session to expire', () => sessions(), (list) => list.length === 0);
@@ -97,7 +97,7 @@ export const clientCases: readonly Case[] = [
       const at = await vip();
       const servers = await Promise.all(['a', 'b'].map((name) => server(name)));
       const c = await client();
-      await apply(director(at, servers.map((s) => s.line()), { balance: 'roundrobin', persistence: { ...PERSISTENT, timeoutMs: 100 }, session: session('two-way', { timeoutMs: 300 }) }));
+      await apply(director(at, servers.map((s) => s.line()), { balance: 'roundrobin', persistence: { ...PERSISTENT, timeoutMs: 300 }, session: session('two-way', { timeoutMs: 800 }) }));
       const home = await ask(c, at);
       // The session lives longer than the persistence entry, so when it is gone both are; the rotation then decides, and home's turn was taken.
       await until('the session to expire', () => sessions(), (list) => list.length === 0);
@@ -127,6 +127,47 @@ export const clientCases: readonly Case[] = [
       assert.equal(await ask(await client(), at), next, 'it does not go back by itself');
     },
   },
+  ...([{ state: 'drain' }, { weight: 0 }] as const).map((change): Case => ({
+    name: `under persistence, new sessions leave a server with ${JSON.stringify(change)} and those it has stay`,
+    async run({ apply, vip, client, server, ask }) {
+      const at = await vip();
+      const servers = await Promise.all(['a', 'b'].map((name) => server(name)));
+      const [one, two] = [await client(), await client()];
+      const options = { balance: 'roundrobin', persistence: PERSISTENT } as const;
+      await apply(director(at, servers.map((s) => s.line()), options));
+      const home = await ask(one, at);
+      await apply(director(at, servers.map((s) => s.line(s.name === home ? change : {})), options));
+      assert.notEqual(await ask(two, at), home);
+      assert.equal(await ask(one, at), home);
+    },
+  })),
+  {
+    name: 'many clients at once each get their own replies, and every one is counted',
+    async run({ apply, vip, client, server, reading }) {
+      const at = await vip();
+      const servers = await Promise.all(['a', 'b', 'c'].map((name) => server(name)));
+      const clients = await Promise.all(Array.from({ length: 60 }, () => client()));
+      await apply(director(at, servers.map((s) => s.line())));
+      // Four in flight a client: 240 small datagrams fit every socket buffer on the way, so none may be lost.
+      for (let round = 0; round < 3; round++) {
+        await Promise.all(
+          clients.map(async (c, n) => {
+            const texts = [0, 1, 2, 3].map((k) => `${n}.${round}.${k}`);
+            await Promise.all(texts.map((text) => c.send(text, at)));
+            const tags = [];
+            for (const text of texts) tags.push((await c.inbox.take()).text.replace(`:${text}`, ''));
+            assert.ok(new Set(tags).size === 1 && ['a', 'b', 'c'].includes(tags[0]), `client ${n}: ${tags.join()}`);
+          }),
+        );
+      }
+      assert.ok(clients.every((c) => c.inbox.all.length === 12));
+      const total = 60 * 12;
+      const read = await until('the counters to settle', () => reading(), (r) => r.packetsOut === total);
+      assert.deepEqual([read.packetsIn, read.sessions, read.sessionsCreated], [total, 60, 60]);
+      assert.equal(read.servers.reduce((sum, s) => sum + s.packetsIn, 0), total);
+      assert.equal(read.bytesOut, read.bytesIn + 2 * total);
+    },
+  },
   {
     name: 'a server may answer several times and speak first while the session lives',
     async run({ apply, vip, client, server }) {
@@ -146,7 +187,7 @@ export const clientCases: readonly Case[] = [
       const [at, a, c, intruder] = [await vip(), await server('a'), await client(), await client({ ip: world.serverIp(4) })];
       await apply(director(at, [a.line()]));
       await ask(c, at);
-      const { from } = a.peer.inbox.all[0]!;
+      const { from } = a.peer.inbox.all[0];
       await intruder.send('forged', from);
       for (let n = 0; n < 5; n++) await ask(c, at);
       assert.deepEqual(c.inbox.drain(), []);

@@ -106,7 +106,7 @@ export const counterCases: readonly Case[] = [
     name: 'a session that ends without any reply counts as unanswered, one with a reply does not',
     async run({ apply, vip, client, server, tell, reading }) {
       const [at, c, hold] = [await vip(), await client(), await server('a', { behaviour: 'silent' })];
-      await apply(director(at, [hold.line()], { session: session('request-reply', { timeoutMs: 200 }) }));
+      await apply(director(at, [hold.line()], { session: session('request-reply', { timeoutMs: 1000 }) }));
       await tell(c, at);
       await tell(c, at);
       await hold.peer.inbox.take();

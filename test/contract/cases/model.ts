@@ -55,7 +55,7 @@ export const modelCases: readonly Case[] = [
             assert.equal(live.length, (await engine.read()).directors[0]?.sessions);
             assert.ok(live.every((s) => machines.has(s.server)));
           }),
-        { seed: SEED, numRuns: 25, endOnFailure: false, interruptAfterTimeLimit: 20_000 },
+        { seed: SEED, numRuns: 60, endOnFailure: false, interruptAfterTimeLimit: 20_000 },
       );
     },
   },
@@ -84,11 +84,11 @@ function ask(n: number): Command {
       if (model.unsure.has(n) && open.length === 0) return;
       const allowed = home !== undefined ? [home] : model.unsure.has(n) ? [...model.servers.keys()].filter((key) => keepsOld(model, key)) : open;
       if (allowed.length === 0) {
-        await context.tell(clients[n]!, at);
+        await context.tell(clients[n], at);
         await context.dropped('no_server', ++model.unserved);
         return;
       }
-      const tag = await context.ask(clients[n]!, at);
+      const tag = await context.ask(clients[n], at);
       assert.ok(allowed.includes(tag), `client ${n} was answered by ${tag}, allowed ${allowed.join(', ')}`);
       model.homes.set(n, tag);
       model.unsure.delete(n);
@@ -124,7 +124,7 @@ function purge(n: number | null): Command {
     toString: () => `purge(${n ?? 'all'})`,
     async run(model, { context, clients }) {
       let [sure, unsure] = [0, 0];
-      const ended = await context.engine.purge(n === null ? {} : { client: endpointText(clients[n]!.at) });
+      const ended = await context.engine.purge(n === null ? {} : { client: endpointText(clients[n].at) });
       for (const i of n === null ? clients.keys() : [n]) {
         if (model.homes.delete(i)) sure++;
         if (model.unsure.delete(i)) unsure++;
@@ -150,5 +150,5 @@ async function applyModel(model: Model, { context, at, machines }: Real): Promis
     model.homes.delete(n);
     model.unsure.add(n);
   }
-  await context.apply(director(at, [...model.servers].toSorted().map(([key, s]) => machines.get(key)!.line(s))));
+  await context.apply(director(at, [...model.servers].toSorted(([x], [y]) => (x < y ? -1 : 1)).map(([key, s]) => machines.get(key)!.line(s))));
 }

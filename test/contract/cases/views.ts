@@ -40,7 +40,7 @@ export const viewCases: readonly Case[] = [
       await ask(c, at);
       const [view, ...rest] = await sessions();
       assert.deepEqual(rest, []);
-      const { ageMs, idleMs, expiresInMs, ...fixed } = view!;
+      const { ageMs, idleMs, expiresInMs, ...fixed } = view;
       const bytes = a.peer.inbox.all.reduce((sum, d) => sum + d.data.length, 0);
       assert.deepEqual(fixed, {
         director: 'main',
@@ -48,7 +48,7 @@ export const viewCases: readonly Case[] = [
         vip: endpointText(at),
         server: 'a',
         serverAddress: endpointText(a.peer.at),
-        sourcePort: a.peer.inbox.all[0]!.from.port,
+        sourcePort: a.peer.inbox.all[0].from.port,
         outstanding: 0,
         packetsIn: 2,
         bytesIn: bytes,
@@ -87,7 +87,7 @@ export const viewCases: readonly Case[] = [
         assert.equal(page.total, 8, 'the total does not depend on the filter');
         return page.sessions.length;
       };
-      const [address, port] = [clients[0]!.at.ip.text, endpointText(clients[0]!.at)];
+      const [address, port] = [clients[0].at.ip.text, endpointText(clients[0].at)];
       assert.deepEqual(
         [await count({ director: 'one' }), await count({ server: 'a' }), await count({ server: 'b' }), await count({ client: address }), await count({ client: port })],
         [4, 6, 2, 4, 2],
@@ -99,7 +99,7 @@ export const viewCases: readonly Case[] = [
       assert.equal(await engine.purge({ server: 'b' }), 0);
       assert.equal(await engine.purge({}), 5);
       assert.deepEqual(await sessions(), []);
-      assert.equal(await ask(clients[0]!, two), 'a');
+      assert.equal(await ask(clients[0], two), 'a');
     },
   },
   {
@@ -142,7 +142,7 @@ export const viewCases: readonly Case[] = [
     async run({ apply, vip, client, server, ask, engine }) {
       const [at, a, c] = [await vip(), await server('a'), await client()];
       await apply(director(at, [a.line()]));
-      const main = (await engine.observe()).directors[0]!;
+      const main = (await engine.observe()).directors[0];
       const next = { ...(await vip(1)) };
       const odd = [
         director(next, [a.line()], { name: 'x', mode: 'gateway' }),

@@ -36,9 +36,9 @@ export class ErrorQueue {
       this.#message.words[10] = 512;
       if (this.#libc.recvmsg(fd, this.#message.address, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
       // One control message: 16 bytes of cmsghdr, then sock_extended_err.
-      const errno = this.#control.words[4]!;
-      const origin = this.#control.bytes[20]!;
-      const code = this.#control.bytes[22]!;
+      const errno = this.#control.words[4];
+      const origin = this.#control.bytes[20];
+      const code = this.#control.bytes[22];
       if (origin !== ORIGIN_ICMP && origin !== ORIGIN_ICMP6) continue;
       if (errno === ECONNREFUSED) events.unreachable(this.#name.ints, 'ICMP port unreachable');
       else if (errno === EHOSTUNREACH) events.unreachable(this.#name.ints, `ICMP host unreachable (code ${code})`);

@@ -38,6 +38,7 @@ export const EPOLL_DATA_WORD = process.arch === 'x64' ? 1 : 2;
 
 export const EPERM = 1;
 export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const EACCES = 13;
 export const EINVAL = 22;
@@ -131,5 +132,5 @@ export function raiseOpenFiles(libc: Libc): number {
   limit.words[0] = limit.words[2]!;
   limit.words[1] = limit.words[3]!;
   libc.prlimit(0, RLIMIT_NOFILE, limit.address, 0);
-  return limit.words[3] === 0 ? limit.words[2]! : 0x7fffffff;
+  return limit.words[3] === 0 ? limit.words[2] : 0x7fffffff;
 }

@@ -10,13 +10,14 @@ import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, sharedViews, type Sh
 import { UpstreamPools } from '../upstreams.ts';
 import type { WorkerIo } from '../commands.ts';
 import { listenersOf } from '../listeners.ts';
+import { dropReason } from './drop-reason.ts';
 import { ErrorQueue } from './errors.ts';
 import {
-  AF_INET, EACCES, EAGAIN, EHOSTUNREACH, EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS,
-  EPOLLERR, EPOLLET, EPOLLIN, EINTR, Memory, MSG_DONTWAIT, loadLibc, type Libc,
+  AF_INET, EINTR, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS, EPOLLERR, EPOLLET, EPOLLIN, Memory, MSG_DONTWAIT, loadLibc, type Libc,
 } from './libc.ts';
-import { Inbox, NAME_WORDS } from './messages.ts';
+import { GRO_CONTROL_BYTES, Inbox, NAME_WORDS } from './messages.ts';
 import { Outbox } from './outbox.ts';
+import { OverflowCount } from './overflow.ts';
 import { LocalAddresses } from './pktinfo.ts';
 import { SockaddrTable } from './sockaddr.ts';
 import { Sockets } from './sockets.ts';
@@ -49,11 +50,12 @@ export class LinuxLoop implements WorkerIo {
   readonly #libc: Libc;
   readonly #sockets: Sockets;
   readonly #errors: ErrorQueue;
+  readonly #overflow: OverflowCount;
   readonly #epoll: number;
   readonly #events = new Memory(MAX_EVENTS * EPOLL_EVENT_WORDS * 4);
-  readonly #clientBox = new Inbox(CLIENT_BATCH);
+  readonly #clientBox = new Inbox(CLIENT_BATCH, GRO_CONTROL_BYTES);
   readonly #wildcardBox: { box: Inbox | null } = { box: null };
-  readonly #replyBox = new Inbox(REPLY_SLOTS);
+  readonly #replyBox = new Inbox(REPLY_SLOTS, GRO_CONTROL_BYTES);
   readonly #toServers: Outbox;
   readonly #toClients: Outbox;
   readonly #clientNames = new SockaddrTable();
@@ -85,6 +87,7 @@ export class LinuxLoop implements WorkerIo {
     this.#libc = loadLibc();
     this.#sockets = new Sockets(this.#libc);
     this.#errors = new ErrorQueue(this.#libc);
+    this.#overflow = new OverflowCount((fd) => this.#sockets.drops(fd));
     this.#epoll = this.#libc.epoll_create1(0o2000000);
     if (this.#epoll < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
@@ -106,7 +109,7 @@ export class LinuxLoop implements WorkerIo {
       this.#setNow();
       this.#round(ready, onWake);
       this.forwarder.sweep(this.#now);
-      this.#worker[WORKER_COUNTER.wakeups]!++;
+      this.#worker[WORKER_COUNTER.wakeups]++;
       this.#worker[WORKER_COUNTER.heartbeat] = this.#now;
     }
   }
@@ -165,15 +168,18 @@ export class LinuxLoop implements WorkerIo {
     for (const l of this.#byKey.values()) {
       const drops = this.#sockets.drops(l.fd);
       const at = this.forwarder.listeners[l.id]!.directorSlot * DIRECTOR_STRIDE + DIRECTOR_COUNTER.drops + DROP_ID.receive_overflow;
-      this.#directorCounters[at]! += drops - l.droppedBefore;
+      this.#directorCounters[at] += drops - l.droppedBefore;
       l.droppedBefore = drops;
     }
+    this.#worker[WORKER_COUNTER.upstreamOverflow] += this.#overflow.more(this.#upstreamFds);
+    this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreamFds.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
     this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
-    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.persistence.evictions;
+    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
+    this.#worker[WORKER_COUNTER.segmented] = this.#toServers.segmented + this.#toClients.segmented;
   }
 
   close(): void {
@@ -189,7 +195,7 @@ export class LinuxLoop implements WorkerIo {
   }
 
   sourcePort(upstream: number): number {
-    return this.#sockets.localPort(this.#upstreamFds[upstream]!);
+    return this.#sockets.localPort(this.#upstreamFds[upstream]);
   }
 
   vipOf(listener: number): { ip: Ip; port: number } {
@@ -202,18 +208,18 @@ export class LinuxLoop implements WorkerIo {
     const { words } = this.#events;
     let others = 0;
     for (let i = 0; i < ready; i++) {
-      const tag = words[i * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
+      const tag = words[i * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD];
       if ((tag & UPSTREAM_TAG) === 0) {
         this.#otherTags[others++] = tag;
         continue;
       }
-      const events = words[i * EPOLL_EVENT_WORDS]!;
+      const events = words[i * EPOLL_EVENT_WORDS];
       if ((events & EPOLLERR) !== 0) this.#drainErrors(tag & TAG_MASK);
       if ((events & EPOLLIN) !== 0) this.#readUpstream(tag & TAG_MASK);
     }
     if (this.#replyFill > 0) this.#flushReplies();
     for (let i = 0; i < others; i++) {
-      const tag = this.#otherTags[i]!;
+      const tag = this.#otherTags[i];
       if ((tag & LISTENER_TAG) === 0) continue;
       const l = this.#listeners[tag & TAG_MASK];
       if (l) this.#readListener(l);
@@ -229,34 +235,49 @@ export class LinuxLoop implements WorkerIo {
     const n = this.#libc.recvmmsg(l.fd, box.headers.address, CLIENT_BATCH, MSG_DONTWAIT, 0);
     if (n <= 0) return;
     const names = box.names.ints;
-    const { forwarder } = this;
     for (let i = 0; i < n; i++) {
-      const length = box.length(i);
-      const at = i * NAME_WORDS;
-      const portBe = names[at]! >>> 16;
-      const v4 = (names[at]! & 0xffff) === AF_INET;
       const id = l.wildcard ? this.#child(l, box, i) : l.id;
+      const length = box.length(i);
+      const segment = l.wildcard ? 0 : box.segmentSize(i);
       box.rearm(i);
-      const go = v4
-        ? forwarder.fromClient(id, portBe, 0, 0, 0, names[at + 1]!, length, this.#now)
-        : forwarder.fromClient(id, portBe, names[at + 2]!, names[at + 3]!, names[at + 4]!, names[at + 5]!, length, this.#now);
-      if (!go) continue;
-      if (forwarder.created) this.#clientNames.copy(forwarder.session, names, at);
-      const endpoint = forwarder.toEndpoint;
-      const nameLength = this.#endpointNameLength[endpoint] ?? this.#writeEndpoint(endpoint);
-      this.#toServers.add(forwarder.toUpstream, box.slot(i), length, this.#endpointNames.pointer(endpoint), nameLength, forwarder.session, forwarder.serverSlot, 0, 0);
+      if (segment === 0 || segment >= length) {
+        this.#forward(id, names, i * NAME_WORDS, box.slot(i), length);
+        continue;
+      }
+      for (let from = 0; from < length; from += segment) {
+        this.#forward(id, names, i * NAME_WORDS, box.slot(i) + from, Math.min(segment, length - from));
+      }
     }
     this.#toServers.flush(this.#upstreamFds);
-    this.#worker[WORKER_COUNTER.batches]!++;
+    this.#worker[WORKER_COUNTER.batches]++;
+  }
+
+  // One datagram from a client, whose sockaddr starts at word `at` of `names`.
+  #forward(listener: number, names: Int32Array, at: number, payload: number, length: number): void {
+    const { forwarder } = this;
+    const portBe = names[at] >>> 16;
+    const v4 = (names[at] & 0xffff) === AF_INET;
+    const go = v4
+      ? forwarder.fromClient(listener, portBe, 0, 0, 0, names[at + 1], length, this.#now)
+      : forwarder.fromClient(listener, portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5], length, this.#now);
+    if (!go) return;
+    if (forwarder.created) this.#clientNames.copy(forwarder.session, names, at);
+    if (this.#toServers.pending === this.#toServers.capacity) this.#toServers.flush(this.#upstreamFds);
+    const endpoint = forwarder.toEndpoint;
+    const nameLength = this.#endpointNameLength[endpoint] ?? this.#writeEndpoint(endpoint);
+    this.#toServers.add(forwarder.toUpstream, payload, length, this.#endpointNames.pointer(endpoint), nameLength, forwarder.session, forwarder.serverSlot, 0, 0);
   }
 
   #readUpstream(number: number): void {
-    const fd = this.#upstreamFds[number]!;
+    const fd = this.#upstreamFds[number];
     for (;;) {
       if (this.#replyFill + REPLY_BATCH > REPLY_SLOTS) this.#flushReplies();
       const n = this.#libc.recvmmsg(fd, this.#replyBox.header(this.#replyFill), REPLY_BATCH, MSG_DONTWAIT, 0);
       if (n <= 0) return;
-      for (let i = 0; i < n; i++) this.#reply(number, this.#replyFill + i);
+      for (let i = this.#replyFill; i < this.#replyFill + n; i++) {
+        this.#reply(number, i);
+        this.#replyBox.rearm(i);
+      }
       this.#replyFill += n;
       // Edge-triggered: fewer than asked for means the socket is empty.
       if (n < REPLY_BATCH) return;
@@ -266,19 +287,28 @@ export class LinuxLoop implements WorkerIo {
   #reply(number: number, i: number): void {
     const names = this.#replyBox.names.ints;
     const at = i * NAME_WORDS;
-    const portBe = names[at]! >>> 16;
-    const v4 = (names[at]! & 0xffff) === AF_INET;
-    this.#replyBox.rearm(i);
+    const portBe = names[at] >>> 16;
+    const v4 = (names[at] & 0xffff) === AF_INET;
     const endpoint = v4
-      ? this.forwarder.endpoints.find(portBe, 0, 0, 0, names[at + 1]!)
-      : this.forwarder.endpoints.find(portBe, names[at + 2]!, names[at + 3]!, names[at + 4]!, names[at + 5]!);
+      ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, names[at + 1])
+      : this.forwarder.slots.endpoints.find(portBe, names[at + 2], names[at + 3], names[at + 4], names[at + 5]);
     const s = this.forwarder.fromServer(number, endpoint);
     if (s < 0) return;
-    const listener = this.forwarder.table.listener[s]!;
+    const listener = this.forwarder.table.listener[s];
     const l = this.#listeners[listener];
     if (!l) return;
     const control = l.wildcard ? this.#local.controlOf(listener) : 0;
-    this.#toClients.add(listener, this.#replyBox.slot(i), this.#replyBox.length(i), this.#clientNames.pointer(s), l.nameLength, s, 0, control, control === 0 ? 0 : this.#local.controlLengthOf(listener));
+    const controlLength = control === 0 ? 0 : this.#local.controlLengthOf(listener);
+    const length = this.#replyBox.length(i);
+    const step = this.#replyBox.segmentSize(i) || length || 1;
+    const name = this.#clientNames.pointer(s);
+    let from = 0;
+    do {
+      // Flushing only sends: the slots of the replies still being read stay as they are.
+      if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#listenerFds);
+      this.#toClients.add(listener, this.#replyBox.slot(i) + from, Math.min(step, length - from), name, l.nameLength, s, 0, control, controlLength);
+      from += step;
+    } while (from < length);
   }
 
   #flushReplies(): void {
@@ -289,7 +319,7 @@ export class LinuxLoop implements WorkerIo {
   #serverEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
       sent: (session, serverSlot, length) => this.forwarder.sent(serverSlot, session, length),
-      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[serverSlot]!.directorSlot, dropReason(errno)),
+      failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(serverSlot).directorSlot, dropReason(errno)),
       pendingError: (number) => this.#drainErrors(number),
     };
   }
@@ -297,17 +327,17 @@ export class LinuxLoop implements WorkerIo {
   #clientEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
-      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slotServer[this.forwarder.table.server[session]!]!.directorSlot, dropReason(errno)),
+      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno)),
       pendingError: () => undefined,
     };
   }
 
   #drainErrors(number: number): void {
-    this.#errors.drain(this.#upstreamFds[number]!, {
+    this.#errors.drain(this.#upstreamFds[number], {
       unreachable: (name, detail) => {
-        const portBe = name[0]! >>> 16;
-        const v4 = (name[0]! & 0xffff) === AF_INET;
-        this.forwarder.refused(v4 ? this.forwarder.endpoints.find(portBe, 0, 0, 0, name[1]!) : this.forwarder.endpoints.find(portBe, name[2]!, name[3]!, name[4]!, name[5]!), detail);
+        const portBe = name[0] >>> 16;
+        const v4 = (name[0] & 0xffff) === AF_INET;
+        this.forwarder.refused(v4 ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.slots.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
       },
     });
   }
@@ -315,7 +345,7 @@ export class LinuxLoop implements WorkerIo {
   #openUpstream(number: number, spec: Parameters<Sockets['openUpstream']>[0]): boolean {
     const fd = this.#sockets.openUpstream(spec);
     if (fd < 0) {
-      this.#worker[WORKER_COUNTER.socketsRefused]!++;
+      this.#worker[WORKER_COUNTER.socketsRefused]++;
       return false;
     }
     this.#upstreamFds[number] = fd;
@@ -347,8 +377,8 @@ export class LinuxLoop implements WorkerIo {
   }
 
   #writeEndpoint(endpoint: number): number {
-    const { endpoints } = this.forwarder;
-    return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint]!, endpoints.ports[endpoint]!));
+    const { endpoints } = this.forwarder.slots;
+    return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint], endpoints.ports[endpoint]));
   }
 
   #watch(fd: number, tag: number, events: number): void {
@@ -363,22 +393,3 @@ export class LinuxLoop implements WorkerIo {
     this.forwarder.tick(this.#now);
   }
 }
-
-/** Returns the drop reason for a send that failed with this errno. */
-export function dropReason(errno: number): number {
-  switch (errno) {
-    case EAGAIN:
-    case ENOBUFS:
-      return DROP_ID.send_full;
-    case EMSGSIZE:
-      return DROP_ID.too_big;
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-    case EPERM:
-    case EACCES:
-      return DROP_ID.unreachable;
-    default:
-      return DROP_ID.send_error;
-  }
-}
-

@@ -1,7 +1,7 @@
 /**
  * Arrays of struct mmsghdr for recvmmsg and sendmmsg (include/linux/socket.h; 64 bytes each on 64-bit Linux), and the words in them.
  */
-import { Memory } from './libc.ts';
+import { Memory, SOL_UDP, UDP_GRO } from './libc.ts';
 
 export const HDR_BYTES = 64;
 const HDR_WORDS = 16;
@@ -13,6 +13,9 @@ const CONTROL = 8;
 const CONTROL_LENGTH = 10;
 const FLAGS = 12;
 const LENGTH = 14;
+
+/** Room for the control message of UDP_GRO: a cmsghdr and an int, padded. */
+export const GRO_CONTROL_BYTES = 24;
 
 /** Bytes kept for one peer address: sockaddr_in6 is 28. */
 export const NAME_BYTES = 32;
@@ -64,12 +67,15 @@ export class Inbox {
 
   /** Returns the payload length of received message i. */
   length(i: number): number {
-    return this.headers.words[i * HDR_WORDS + LENGTH]!;
+    return this.headers.words[i * HDR_WORDS + LENGTH];
   }
 
-  /** Returns the bytes of control data of received message i. */
-  controlLength(i: number): number {
-    return this.headers.words[i * HDR_WORDS + CONTROL_LENGTH]!;
+  /** Returns the size of the datagrams that UDP_GRO joined in message i (the last may be shorter), 0 when it is one datagram. */
+  segmentSize(i: number): number {
+    if (this.controls === null || this.headers.words[i * HDR_WORDS + CONTROL_LENGTH] === 0) return 0;
+    const at = (i * this.#controlBytes) / 4;
+    const { words } = this.controls;
+    return words[at + 2] === SOL_UDP && words[at + 3] === UDP_GRO ? words[at + 4] : 0;
   }
 
   /** Makes header i ready to receive again: the kernel overwrites the lengths of name and control data. */
@@ -79,36 +85,38 @@ export class Inbox {
   }
 }
 
-/** Headers to send from; `put` fills one. */
+/** Headers to send from: `put` fills one, `putIov` one of the payload pieces that headers point at. */
 export class SendHeaders {
-  readonly count: number;
   readonly headers: Memory;
-  readonly iov: Memory;
+  readonly #iov: Memory;
 
   constructor(count: number) {
-    this.count = count;
     this.headers = new Memory(count * HDR_BYTES);
-    this.iov = new Memory(count * 16);
-    for (let i = 0; i < count; i++) {
-      this.headers.putPointer(i * HDR_WORDS + IOV, this.iov.address + i * 16);
-      this.headers.words[i * HDR_WORDS + IOV_COUNT] = 1;
-    }
+    this.#iov = new Memory(count * 16);
   }
 
-  /** Describes message i: payload, destination, and control data (0, 0 for none). */
-  put(i: number, payload: number, length: number, name: number, nameLength: number, control: number, controlLength: number): void {
+  /** Describes piece i: `length` bytes at `payload`. */
+  putIov(i: number, payload: number, length: number): void {
+    const { words } = this.#iov;
+    words[i * 4] = payload;
+    words[i * 4 + 1] = payload / 0x1_0000_0000;
+    words[i * 4 + 2] = length;
+  }
+
+  /** Describes message i: its pieces, destination, and control data (0, 0 for none). */
+  put(i: number, firstIov: number, iovCount: number, name: number, nameLength: number, control: number, controlLength: number): void {
     const { words } = this.headers;
     const at = i * HDR_WORDS;
+    const iov = this.#iov.address + firstIov * 16;
     words[at + NAME] = name;
     words[at + NAME + 1] = name / 0x1_0000_0000;
     words[at + NAME_LENGTH] = nameLength;
+    words[at + IOV] = iov;
+    words[at + IOV + 1] = iov / 0x1_0000_0000;
+    words[at + IOV_COUNT] = iovCount;
     words[at + CONTROL] = control;
     words[at + CONTROL + 1] = control / 0x1_0000_0000;
     words[at + CONTROL_LENGTH] = controlLength;
     words[at + FLAGS] = 0;
-    const iov = this.iov.words;
-    iov[i * 4] = payload;
-    iov[i * 4 + 1] = payload / 0x1_0000_0000;
-    iov[i * 4 + 2] = length;
   }
 }

@@ -1,8 +1,12 @@
 /**
- * Datagrams waiting to go out, grouped by the socket they leave from: one sendmmsg a socket and flush.
- * Bounded by its capacity; the loop flushes before it could run over. Payloads stay where they were received.
+ * Datagrams waiting to go out, grouped by the socket they leave from: one sendmmsg a socket and flush. Payloads stay where they were received.
+ * Datagrams of one size in a row to one destination leave as a single UDP GSO send (UDP_SEGMENT, man 7 udp): the kernel cuts them again, so
+ * boundaries stay exact. Where a device or socket refuses that, they go out one by one.
+ * Bounded by its capacity; the loop flushes before it could run over.
  */
-import { ECONNREFUSED, EHOSTUNREACH, EINTR, ENETUNREACH, ENOPROTOOPT, EPROTO, MSG_DONTWAIT, type Libc } from './libc.ts';
+import {
+  ECONNREFUSED, EHOSTUNREACH, EINTR, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOPROTOOPT, EPROTO, Memory, MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT, type Libc,
+} from './libc.ts';
 import { HDR_BYTES, SendHeaders } from './messages.ts';
 
 /** What happened to a datagram; `tag` and `tag2` are what `add` was given. */
@@ -13,13 +17,22 @@ export interface OutboxEvents {
   pendingError(socket: number): void;
 }
 
+/** Larger datagrams may exceed the path's MTU, which UDP_SEGMENT refuses; they are few and large, so little is lost. */
+const SEGMENT_MAX = 1400;
+const SEGMENTS_MAX = 64;
+const GSO_BYTES_MAX = 65_000;
+const CMSG_BYTES = 24;
+
 export class Outbox {
   readonly capacity: number;
   pending = 0;
   sendCalls = 0;
+  /** Datagrams that left as part of a UDP_SEGMENT send. */
+  segmented = 0;
   readonly #libc: Libc;
   readonly #events: OutboxEvents;
   readonly #send: SendHeaders;
+  readonly #segmentControl: Memory;
   readonly #payload: Float64Array;
   readonly #length: Int32Array;
   readonly #name: Float64Array;
@@ -29,11 +42,14 @@ export class Outbox {
   readonly #tag: Int32Array;
   readonly #tag2: Int32Array;
   readonly #next: Int32Array;
+  /** Datagrams in the order they are sent, and for each header the first of its datagrams (its end is the next header's first). */
   readonly #order: Int32Array;
+  readonly #firstOf: Int32Array;
   readonly #touched: Int32Array;
   #touchedCount = 0;
   #head = new Int32Array(1024).fill(-1);
   #tail = new Int32Array(1024);
+  #gsoWorks = true;
 
   constructor(options: { readonly libc: Libc; readonly capacity: number; readonly events: OutboxEvents }) {
     const n = options.capacity;
@@ -41,6 +57,13 @@ export class Outbox {
     this.#libc = options.libc;
     this.#events = options.events;
     this.#send = new SendHeaders(n);
+    this.#segmentControl = new Memory(n * CMSG_BYTES);
+    for (let i = 0; i < n; i++) {
+      // struct cmsghdr { size_t len; int level; int type } and a 16-bit segment size.
+      this.#segmentControl.words[i * 6] = 18;
+      this.#segmentControl.words[i * 6 + 2] = SOL_UDP;
+      this.#segmentControl.words[i * 6 + 3] = UDP_SEGMENT;
+    }
     this.#payload = new Float64Array(n);
     this.#length = new Int32Array(n);
     this.#name = new Float64Array(n);
@@ -51,6 +74,7 @@ export class Outbox {
     this.#tag2 = new Int32Array(n);
     this.#next = new Int32Array(n);
     this.#order = new Int32Array(n);
+    this.#firstOf = new Int32Array(n + 1);
     this.#touched = new Int32Array(n);
   }
 
@@ -71,60 +95,112 @@ export class Outbox {
       this.#head[socket] = i;
       this.#touched[this.#touchedCount++] = socket;
     } else {
-      this.#next[this.#tail[socket]!] = i;
+      this.#next[this.#tail[socket]] = i;
     }
     this.#tail[socket] = i;
   }
 
   /** Sends all that waits; `fds` maps socket numbers to descriptors. */
   flush(fds: ArrayLike<number>): void {
-    let k = 0;
     for (let t = 0; t < this.#touchedCount; t++) {
-      const socket = this.#touched[t]!;
-      const first = k;
-      for (let i = this.#head[socket]!; i !== -1; i = this.#next[i]!) {
-        this.#order[k] = i;
-        this.#send.put(k++, this.#payload[i]!, this.#length[i]!, this.#name[i]!, this.#nameLength[i]!, this.#control[i]!, this.#controlLength[i]!);
-      }
+      const socket = this.#touched[t];
+      const headers = this.#fill(this.#head[socket]);
       this.#head[socket] = -1;
-      this.#sendGroup(socket, fds[socket]!, first, k);
+      this.#sendAll(socket, fds[socket], headers);
     }
     this.#touchedCount = 0;
     this.pending = 0;
   }
 
-  #sendGroup(socket: number, fd: number, first: number, end: number): void {
-    let at = first;
-    let retried = -1;
-    while (at < end) {
-      const sent = this.#sendSome(fd, at, end);
-      for (let n = 0; n < sent; n++) {
-        const i = this.#order[at++]!;
-        this.#events.sent(this.#tag[i]!, this.#tag2[i]!, this.#length[i]!);
+  // Writes the headers for one socket's chain; returns how many. Neighbours that UDP_SEGMENT can carry share a header.
+  #fill(first: number): number {
+    let headers = 0;
+    let k = 0;
+    let i = first;
+    while (i !== -1) {
+      const start = k;
+      const length = this.#length[i];
+      this.#firstOf[headers] = k;
+      this.#send.putIov(k, this.#payload[i], length);
+      this.#order[k++] = i;
+      let next = this.#next[i];
+      if (next !== -1 && this.#name[next] === this.#name[i] && this.#gsoWorks && length > 0 && length <= SEGMENT_MAX && this.#control[i] === 0) {
+        let bytes = length;
+        // All segments have the first one's size, only the last may be shorter.
+        while (next !== -1 && this.#name[next] === this.#name[i] && k - start < SEGMENTS_MAX && this.#length[next] <= length
+          && this.#length[next] > 0 && bytes + this.#length[next] <= GSO_BYTES_MAX) {
+          bytes += this.#length[next];
+          this.#send.putIov(k, this.#payload[next], this.#length[next]);
+          this.#order[k++] = next;
+          const shorter = this.#length[next] < length;
+          next = this.#next[next];
+          if (shorter) break;
+        }
       }
-      if (at === end) return;
+      if (k - start === 1) {
+        this.#send.put(headers, start, 1, this.#name[i], this.#nameLength[i], this.#control[i], this.#controlLength[i]);
+      } else {
+        this.#segmentControl.words[headers * 6 + 4] = length;
+        this.#send.put(headers, start, k - start, this.#name[i], this.#nameLength[i], this.#segmentControl.address + headers * CMSG_BYTES, CMSG_BYTES);
+      }
+      headers++;
+      i = next;
+    }
+    this.#firstOf[headers] = k;
+    return headers;
+  }
+
+  #sendAll(socket: number, fd: number, headers: number): void {
+    let at = 0;
+    let retried = -1;
+    while (at < headers) {
+      const sent = this.#sendSome(fd, at, headers);
+      for (let n = 0; n < sent; n++) this.#report(at++, -1);
+      if (at === headers) return;
       if (sent > 0) continue;
       const errno = this.#libc.errno();
       if (errno === EINTR) continue;
-      if (retried !== at && isAsyncError(errno)) {
+      if (isAsyncError(errno) && retried !== at) {
         // The error may belong to an earlier datagram: this one gets one more try.
         retried = at;
         this.#events.pendingError(socket);
-        continue;
+      } else if (this.#firstOf[at + 1] - this.#firstOf[at] > 1 && (errno === EINVAL || errno === EIO || errno === EMSGSIZE)) {
+        this.#sendOneByOne(fd, at++, errno);
+      } else {
+        this.#report(at++, errno);
       }
-      const i = this.#order[at++]!;
-      this.#events.failed(this.#tag[i]!, this.#tag2[i]!, this.#length[i]!, errno);
     }
   }
 
-  // Returns how many went out, 0 with errno set when the first did not.
-  #sendSome(fd: number, at: number, end: number): number {
+  // Returns how many headers went out, 0 with errno set when the first did not.
+  #sendSome(fd: number, at: number, headers: number): number {
     this.sendCalls++;
-    const i = this.#order[at]!;
-    if (end - at === 1 && this.#controlLength[i] === 0) {
-      return this.#libc.sendto(fd, this.#payload[i]!, this.#length[i]!, MSG_DONTWAIT, this.#name[i]!, this.#nameLength[i]!) < 0 ? 0 : 1;
+    const i = this.#order[this.#firstOf[at]];
+    if (headers - at === 1 && this.#firstOf[at + 1] - this.#firstOf[at] === 1 && this.#controlLength[i] === 0) {
+      return this.#libc.sendto(fd, this.#payload[i], this.#length[i], MSG_DONTWAIT, this.#name[i], this.#nameLength[i]) < 0 ? 0 : 1;
     }
-    return Math.max(0, this.#libc.sendmmsg(fd, this.#send.headers.address + at * HDR_BYTES, end - at, MSG_DONTWAIT));
+    return Math.max(0, this.#libc.sendmmsg(fd, this.#send.headers.address + at * HDR_BYTES, headers - at, MSG_DONTWAIT));
+  }
+
+  #report(header: number, errno: number): void {
+    const end = this.#firstOf[header + 1];
+    if (end - this.#firstOf[header] > 1 && errno < 0) this.segmented += end - this.#firstOf[header];
+    for (let k = this.#firstOf[header]; k < end; k++) {
+      const i = this.#order[k];
+      if (errno < 0) this.#events.sent(this.#tag[i], this.#tag2[i], this.#length[i]);
+      else this.#events.failed(this.#tag[i], this.#tag2[i], this.#length[i], errno);
+    }
+  }
+
+  // EIO: the way out cannot checksum segments (no offload, IPsec): it never will. The others depend on the path's MTU.
+  #sendOneByOne(fd: number, header: number, errno: number): void {
+    if (errno === EIO) this.#gsoWorks = false;
+    for (let k = this.#firstOf[header]; k < this.#firstOf[header + 1]; k++) {
+      const i = this.#order[k];
+      this.sendCalls++;
+      if (this.#libc.sendto(fd, this.#payload[i], this.#length[i], MSG_DONTWAIT, this.#name[i], this.#nameLength[i]) >= 0) this.#events.sent(this.#tag[i], this.#tag2[i], this.#length[i]);
+      else this.#events.failed(this.#tag[i], this.#tag2[i], this.#length[i], this.#libc.errno());
+    }
   }
 
   #growSockets(socket: number): void {

@@ -47,7 +47,7 @@ export class LocalAddresses {
     control.words[2] = family === 4 ? SOL_IP : SOL_IPV6;
     control.words[3] = family === 4 ? IP_PKTINFO : IPV6_PKTINFO;
     control.bytes.set(bytes, OFFSET[family]);
-    const words = Array.from({ length: size / 4 }, (_, w) => box.controls!.ints[at / 4 + w]!);
+    const words = Array.from({ length: size / 4 }, (_, w) => box.controls!.ints[at / 4 + w]);
     const child: Child = { id, parent, address: ipFromBytes(bytes), words, control, controlLength: SPACE[family] };
     this.#children.set(id, child);
     this.#byParent.set(parent, [...(this.#byParent.get(parent) ?? []), child]);

@@ -26,10 +26,10 @@ export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Li
     limits: { ...limits },
     startWorker: (index, on) => startWorker({
       setup: {
-        index, shared, io: 'linux', wakeFd: wakeFds[index]!,
+        index, shared, io: 'linux', wakeFd: wakeFds[index],
         maxSessions: Math.ceil(limits.max_sessions / workers), maxSockets: Math.floor(limits.max_upstream_sockets / workers),
       },
-      wake: () => void libc.write(wakeFds[index]!, one.address, 8),
+      wake: () => void libc.write(wakeFds[index], one.address, 8),
       onRefused: on.refused,
       onDeath: on.death,
     }),

@@ -29,7 +29,7 @@ export class SockaddrTable {
 
   /** Returns the address of entry i, for a send; the entry must have been written. */
   pointer(i: number): number {
-    return this.#bases[i >>> 12]! + (i & 4095) * NAME_BYTES;
+    return this.#bases[i >>> 12] + (i & 4095) * NAME_BYTES;
   }
 
   /** Copies the sockaddr that starts at word `from` of `words` into entry i. */
@@ -51,6 +51,6 @@ export class SockaddrTable {
       this.#chunks.push(chunk);
       this.#bases.push(chunk.address);
     }
-    return this.#chunks[n]!;
+    return this.#chunks[n];
   }
 }

@@ -4,7 +4,7 @@ import { SocketRefused, bindRefusal, type BindError } from '../refusal.ts';
 import type { BindSpec } from '../upstreams.ts';
 import {
   AF_INET, AF_INET6, EACCES, EADDRINUSE, EADDRNOTAVAIL, EMFILE, IP_PKTINFO, IP_RECVERR, IPV6_RECVERR, IPV6_RECVPKTINFO, IPV6_V6ONLY,
-  Memory, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUF, SOCK_DGRAM_NONBLOCK_CLOEXEC, SOL_IP, SOL_IPV6, SOL_SOCKET, type Libc,
+  Memory, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUF, SOCK_DGRAM_NONBLOCK_CLOEXEC, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_GRO, type Libc,
 } from './libc.ts';
 import { writeSockaddr } from './sockaddr.ts';
 
@@ -26,6 +26,7 @@ export class Sockets {
     if (share) this.#option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (ip.family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
     if (isUnspecified(ip)) this.#option(fd, ip.family === 4 ? SOL_IP : SOL_IPV6, ip.family === 4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+    else this.#option(fd, SOL_UDP, UDP_GRO, 1);
     this.#buffers(fd, LISTENER_BUFFER);
     this.#bind(fd, ip, port);
     return fd;
@@ -37,6 +38,7 @@ export class Sockets {
     if (fd < 0) return -1;
     if (spec.family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
     this.#option(fd, spec.family === 4 ? SOL_IP : SOL_IPV6, spec.family === 4 ? IP_RECVERR : IPV6_RECVERR, 1);
+    this.#option(fd, SOL_UDP, UDP_GRO, 1);
     this.#buffers(fd, UPSTREAM_BUFFER);
     const length = writeSockaddr(this.#scratch, 0, spec.address ?? ANY[spec.family], spec.port);
     if (this.#libc.bind(fd, this.#scratch.address, length) === 0) return fd;
@@ -55,7 +57,7 @@ export class Sockets {
   drops(fd: number): number {
     this.#scratch.words[16] = 36;
     const got = this.#libc.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, this.#scratch.address, this.#scratch.address + 64);
-    return got === 0 ? this.#scratch.words[SK_MEMINFO_DROPS]! : 0;
+    return got === 0 ? this.#scratch.words[SK_MEMINFO_DROPS] : 0;
   }
 
   close(fd: number): void {

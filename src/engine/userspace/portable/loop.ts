@@ -106,8 +106,9 @@ export class PortableLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreams.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
     this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
+    this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
-    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.persistence.evictions;
+    this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
   }
 
   close(): void {
@@ -124,7 +125,7 @@ export class PortableLoop implements WorkerIo {
 
   sourcePort(upstream: number): number {
     try {
-      return this.#upstreams[upstream]!.socket.address().port;
+      return this.#upstreams[upstream].socket.address().port;
     } catch {
       return 0; // not bound yet
     }
@@ -141,19 +142,19 @@ export class PortableLoop implements WorkerIo {
     const { forwarder } = this;
     if (!forwarder.fromClient(l.id, swap16(from.port), a0, a1, a2, a3, payload.length, this.now())) return;
     const { toEndpoint, toUpstream, session, serverSlot } = forwarder;
-    const upstream = this.#upstreams[toUpstream]!;
+    const upstream = this.#upstreams[toUpstream];
     if (upstream.endpoint !== toEndpoint) this.#connect(upstream, toEndpoint);
     if (upstream.connected) upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
     else if (upstream.waiting.length < MAX_WAITING) upstream.waiting.push({ payload, serverSlot, session });
-    else forwarder.drop(forwarder.slotServer[serverSlot]!.directorSlot, DROP_ID.send_full);
+    else forwarder.drop(forwarder.slots.owner(serverSlot).directorSlot, DROP_ID.send_full);
   }
 
   #connect(upstream: Upstream, endpoint: number): void {
     if (upstream.connected) upstream.socket.disconnect();
     upstream.connected = false;
     upstream.endpoint = endpoint;
-    const { endpoints } = this.forwarder;
-    upstream.socket.connect(endpoints.ports[endpoint]!, endpoints.ips[endpoint]!.text, () => {
+    const { endpoints } = this.forwarder.slots;
+    upstream.socket.connect(endpoints.ports[endpoint], endpoints.ips[endpoint].text, () => {
       upstream.connected = true;
       for (const { payload, serverSlot, session } of upstream.waiting.splice(0)) {
         upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
@@ -165,7 +166,7 @@ export class PortableLoop implements WorkerIo {
     if (!error) return this.forwarder.sent(serverSlot, session, length);
     const code = 'code' in error ? error.code : '';
     const reason = code === 'EMSGSIZE' ? DROP_ID.too_big : code === 'ENETUNREACH' || code === 'EHOSTUNREACH' || code === 'EPERM' ? DROP_ID.unreachable : DROP_ID.send_error;
-    this.forwarder.drop(this.forwarder.slotServer[serverSlot]!.directorSlot, reason);
+    this.forwarder.drop(this.forwarder.slots.owner(serverSlot).directorSlot, reason);
   }
 
   #fromServer(number: number, payload: Buffer, from: RemoteInfo): void {
@@ -173,16 +174,16 @@ export class PortableLoop implements WorkerIo {
     if (!ip) return;
     const { forwarder } = this;
     const [a0, a1, a2, a3] = ipWords(ip);
-    const s = forwarder.fromServer(number, forwarder.endpoints.find(swap16(from.port), a0, a1, a2, a3));
+    const s = forwarder.fromServer(number, forwarder.slots.endpoints.find(swap16(from.port), a0, a1, a2, a3));
     if (s < 0) return;
     const { table } = forwarder;
-    const l = this.#listeners[table.listener[s]!];
+    const l = this.#listeners[table.listener[s]];
     if (!l) return;
-    const bytes = new Uint8Array(Int32Array.of(table.a0[s]!, table.a1[s]!, table.a2[s]!, table.a3[s]!).buffer);
+    const bytes = new Uint8Array(Int32Array.of(table.a0[s], table.a1[s], table.a2[s], table.a3[s]).buffer);
     const client = l.ip.family === 4 ? bytes.subarray(12).join('.') : v6Text(bytes);
-    const directorSlot = forwarder.slotServer[table.server[s]!]!.directorSlot;
+    const directorSlot = forwarder.slots.owner(table.server[s]).directorSlot;
     const created = table.createdAt[s];
-    l.socket.send(payload, swap16(table.portBe[s]!), client, (error) => {
+    l.socket.send(payload, swap16(table.portBe[s]), client, (error) => {
       if (error) forwarder.drop(directorSlot, DROP_ID.send_error);
       else if (table.createdAt[s] === created) forwarder.replied(s, payload.length, this.now());
     });
@@ -222,5 +223,5 @@ function openListener(ip: Ip, port: number): Promise<Socket> {
 }
 
 function v6Text(bytes: Uint8Array): string {
-  return Array.from({ length: 8 }, (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16)).join(':');
+  return Array.from({ length: 8 }, (_, i) => ((bytes[i * 2] << 8) | bytes[i * 2 + 1]).toString(16)).join(':');
 }
