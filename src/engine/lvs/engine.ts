@@ -33,8 +33,6 @@ export interface LvsDependencies {
   readonly nft: RunNft;
   readonly connections: ConnectionLines;
   readonly onEvent: (event: EngineEvent) => void;
-  /** Says whether `service lvs` has `conntrack`; without it, connection tracking is on while a NAT rule rewrites a director's source. */
-  readonly conntrack?: (() => boolean) | undefined;
   nowMs(): number;
   /** Resolves after `ms`. */
   wait(ms: number): Promise<void>;
@@ -199,8 +197,7 @@ export class LvsEngine implements Engine {
     const changes = changesTo(target.services, owned);
     this.#readings(record, all);
     await this.#settled(changes);
-    const tracking = this.#deps.conntrack?.() ?? next.directors.some((d) => d.sourceNat !== null);
-    const switches = { kernel, sysctls: this.#deps.sysctls, target, tracking };
+    const switches = { kernel, sysctls: this.#deps.sysctls, target };
     const before = remembered(switches, record.before);
     const keys = [...new Set([...owned.map((s) => serviceKey(s.id)), ...target.services.map((t) => serviceKey(t.service.id))])];
     // First what may be ours from now on: a crash in the middle must leave nothing that nobody owns.
@@ -307,9 +304,9 @@ export class LvsEngine implements Engine {
     return now.fingerprint === fingerprint(rules) && now.rules === 2 * rules.length;
   }
 
-  async #tableNow(): ReturnType<RunNft> extends Promise<string> ? Promise<ReturnType<typeof tableFingerprint>> : never {
+  async #tableNow(): Promise<ReturnType<typeof tableFingerprint> | null> {
     try {
-      return tableFingerprint(await this.#deps.nft(['-j', 'list', 'table', 'inet', TABLE], null));
+      return tableFingerprint(await this.#deps.nft(['list', 'table', 'inet', TABLE], null));
     } catch {
       return null;
     }

@@ -12,8 +12,6 @@ export interface LvsOptions {
   readonly onEvent: (event: EngineEvent) => void;
   /** Where the record of what weir set is kept; by default below /run/weir, one for each network namespace. */
   readonly recordPath?: string;
-  /** Says whether `service lvs` has `conntrack`; without it, connection tracking is on while a NAT rule rewrites a director's source. */
-  readonly conntrack?: () => boolean;
 }
 
 /** Returns the engine; the kernel is asked for ip_vs at the first call that needs it. */
@@ -25,7 +23,6 @@ export async function createLvsEngine(options: LvsOptions): Promise<LvsEngine> {
     nft: runNft,
     connections: procConnections,
     onEvent: options.onEvent,
-    conntrack: options.conntrack,
     nowMs: Date.now,
     wait: (ms) => sleep(ms),
     after(ms, callback) {

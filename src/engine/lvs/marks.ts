@@ -31,13 +31,9 @@ export function fingerprint(rules: readonly MarkRule[]): string | null {
   return rules.length === 0 ? null : createHash('sha256').update(rules.map(ruleText).join('\n')).digest('hex').slice(0, 16);
 }
 
-/** Returns the fingerprint that the table in the kernel carries and whether it has as many rules as then; null when there is no table. */
-export function tableFingerprint(json: string): { readonly fingerprint: string; readonly rules: number } | null {
-  const parsed = JSON.parse(json) as { nftables?: readonly { table?: { name?: string; comment?: string }; rule?: unknown }[] };
-  const items = parsed.nftables ?? [];
-  const table = items.find((item) => item.table?.name === TABLE)?.table;
-  if (table === undefined) return null;
-  return { fingerprint: (table.comment ?? '').replace(/^weir /, ''), rules: items.filter((item) => item.rule !== undefined).length };
+/** Returns the fingerprint that the table carries, from `nft list table` (JSON leaves a table's comment out), and how many rules of ours are in it. */
+export function tableFingerprint(listing: string): { readonly fingerprint: string; readonly rules: number } {
+  return { fingerprint: /^\s*comment "weir (\w+)"/m.exec(listing)?.[1] ?? '', rules: listing.split('\n').filter((line) => line.includes('comment "director ')).length };
 }
 
 /** Runs /usr/sbin/nft (or the one on PATH). */

@@ -12,7 +12,7 @@ export interface Sysctls {
   set(name: string, value: string): void;
 }
 
-/** Always on: a server that is gone lets its sessions go at once, and persistence does not lead back to one that drains. */
+/** `conntrack` is not among them: it is the keyword of `service lvs`, which sets it. Always on: a server that is gone lets its sessions go at once, and persistence does not lead back to one that drains. */
 const ALWAYS: Readonly<Record<string, string>> = { expire_nodest_conn: '1', expire_quiescent_template: '1' };
 
 /** Returns those of this network namespace. */
@@ -33,14 +33,12 @@ export interface Switches {
   readonly kernel: Ipvs;
   readonly sysctls: Sysctls;
   readonly target: Target;
-  /** Connection tracking of balanced traffic: NAT rules act on it only with this. */
-  readonly tracking: boolean;
 }
 
 /** Returns what was set before weir first changed anything: what is remembered already, and what is about to be changed for the first time. */
 export function remembered({ kernel, sysctls, target }: Switches, before: LvsRecord['before']): LvsRecord['before'] {
   const old: Record<string, string> = { ...before.sysctls };
-  for (const name of [...Object.keys(ALWAYS), 'conntrack']) {
+  for (const name of Object.keys(ALWAYS)) {
     const value = name in old ? null : sysctls.get(name);
     if (value !== null) old[name] = value;
   }
@@ -49,15 +47,14 @@ export function remembered({ kernel, sysctls, target }: Switches, before: LvsRec
 }
 
 /** Sets what differs; what takes each back goes to `done`. */
-export function setSwitches({ kernel, sysctls, target, tracking }: Switches, before: LvsRecord['before'], done: (() => void)[]): void {
+export function setSwitches({ kernel, sysctls, target }: Switches, before: LvsRecord['before'], done: (() => void)[]): void {
   const now = kernel.timeouts();
   const wanted: IpvsTimeouts = { tcp: target.tcpTimeoutS ?? before.timeouts?.tcp ?? now.tcp, tcpFin: now.tcpFin, udp: target.udpTimeoutS ?? before.timeouts?.udp ?? now.udp };
   if (wanted.tcp !== now.tcp || wanted.udp !== now.udp) {
     kernel.setTimeouts(wanted);
     done.push(() => kernel.setTimeouts(now));
   }
-  const values = { ...ALWAYS, conntrack: tracking ? '1' : (before.sysctls['conntrack'] ?? '0') };
-  for (const [name, value] of Object.entries(values)) {
+  for (const [name, value] of Object.entries(ALWAYS)) {
     const old = sysctls.get(name);
     if (old === null || old === value) continue;
     sysctls.set(name, value);
