@@ -38,7 +38,7 @@ export const TIERS = [
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
-  { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 240, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb'].map(command)], start: startGuest },
+  { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },
 ];
 
 /**

@@ -31,12 +31,13 @@ export async function startGuest() {
   const share = mkdtempSync(join(tmpdir(), 'weir-guest-'));
   writeFileSync(join(share, 'stage2'), stage2(image));
   const startedAt = Date.now();
-  const qemu = spawn('qemu-system-x86_64', [
+  // A run that is killed takes the guest with it, whatever killed it.
+  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64',
     '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MB), '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio',
     '-kernel', image.kernel, '-initrd', image.initramfs, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on',
     '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
     '-fsdev', `local,id=share,path=${share},security_model=none`, '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
-  ], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  ], { stdio: ['ignore', 'pipe', 'pipe'] });
   let consoleText = '';
   for (const stream of [qemu.stdout, qemu.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => { consoleText = `${consoleText}${text}`.slice(-CONSOLE_CAP); });

@@ -25,11 +25,11 @@ const sysctl = (name: string): string => readFileSync(`${SYSCTLS}/${name}`, 'utf
 /** The services as ipvsadm saves them, sorted: one line a service or server. */
 const rules = (): string[] => sh('ipvsadm', '-Sn').trim().split('\n').filter((l) => l !== '').toSorted();
 
-function case_(name: string, run: (context: Context) => Promise<void>): void {
+function kernelTest(name: string, run: (context: Context) => Promise<void>): void {
   test(name, { timeout: 60_000 }, () => withContext((onEvent) => createLvsEngine({ onEvent }), world, run));
 }
 
-case_('ipvsadm shows just what was planned, a second plan is empty, and close puts everything back', async ({ apply, engine, vip, server }) => {
+kernelTest('ipvsadm shows just what was planned, a second plan is empty, and close puts everything back', async ({ apply, engine, vip, server }) => {
   assert.ok((await engine.probe()).ok, 'and its module is loaded, which makes the switches');
   const was = { nodest: sysctl('expire_nodest_conn'), template: sysctl('expire_quiescent_template'), timeouts: sh('ipvsadm', '-L', '--timeout') };
   const [at, a, b, sorry] = [await vip(), await server('a'), await server('b'), await server('z')];
@@ -59,7 +59,7 @@ case_('ipvsadm shows just what was planned, a second plan is empty, and close pu
   assert.deepEqual({ nodest: sysctl('expire_nodest_conn'), template: sysctl('expire_quiescent_template'), timeouts: sh('ipvsadm', '-L', '--timeout') }, was);
 });
 
-case_('a restart touches nothing: sessions, counters and servers stay, and the new engine knows them', async ({ apply, engine, vip, client, server, ask, sessions }) => {
+kernelTest('a restart touches nothing: sessions, counters and servers stay, and the new engine knows them', async ({ apply, engine, vip, client, server, ask, sessions }) => {
   const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
   const wanted = desired([director(at, [a.line(), b.line()])]);
   await apply(...wanted.directors);
@@ -75,7 +75,7 @@ case_('a restart touches nothing: sessions, counters and servers stay, and the n
   await next.close('leave');
 });
 
-case_('a foreign service survives every apply and the end; its address is refused by name, and nothing changes', async ({ apply, engine, vip, client, server, ask }) => {
+kernelTest('a foreign service survives every apply and the end; its address is refused by name, and nothing changes', async ({ apply, engine, vip, client, server, ask }) => {
   const [at, theirs, a, c] = [await vip(), await vip(1), await server('a'), await client()];
   sh('ipvsadm', '-A', '-u', endpointText(theirs), '-s', 'rr');
   sh('ipvsadm', '-a', '-u', endpointText(theirs), '-r', endpointText(a.peer.at), '-m', '-w', '3');
@@ -92,7 +92,7 @@ case_('a foreign service survives every apply and the end; its address is refuse
   }
 });
 
-case_('what somebody changed with ipvsadm is seen and put right by the next plan', async ({ apply, engine, vip, server, client, ask }) => {
+kernelTest('what somebody changed with ipvsadm is seen and put right by the next plan', async ({ apply, engine, vip, server, client, ask }) => {
   const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
   const wanted = desired([director(at, [a.line(), b.line()])]);
   await apply(...wanted.directors);
@@ -115,7 +115,7 @@ case_('what somebody changed with ipvsadm is seen and put right by the next plan
   assert.match(await ask(c, at), /[ab]/);
 });
 
-case_('a step the kernel refuses takes the earlier ones back', async ({ apply, engine, vip, server, defer }) => {
+kernelTest('a step the kernel refuses takes the earlier ones back', async ({ apply, engine, vip, server, defer }) => {
   const [at, next, a, b] = [await vip(), await vip(1), await server('a'), await server('b')];
   await apply(director(at, [a.line()]));
   const planned = rules();
@@ -134,7 +134,7 @@ case_('a step the kernel refuses takes the earlier ones back', async ({ apply, e
   assert.deepEqual((await engine.observe()).directors.map((d) => d.name), ['main']);
 });
 
-case_('a client of a director without servers is told by ICMP at once', async ({ apply, vip }) => {
+kernelTest('a client of a director without servers is told by ICMP at once', async ({ apply, vip }) => {
   const at = await vip();
   await apply(director(at, []));
   // A connected socket hears of it.
@@ -146,7 +146,7 @@ case_('a client of a director without servers is told by ICMP at once', async ({
   assert.equal(heard, 'ECONNREFUSED');
 });
 
-case_('keep for a time: the session stays, new ones go elsewhere, and after the time it moves', async ({ apply, vip, client, server, ask }) => {
+kernelTest('keep for a time: the session stays, new ones go elsewhere, and after the time it moves', async ({ apply, vip, client, server, ask }) => {
   const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
   for (const event of ['down', 'drain', 'remove'] as const) {
     const action = (name: string): OnAction => (name === event ? { kind: 'keep', forMs: 1500 } : { kind: 'move' });
@@ -164,7 +164,7 @@ case_('keep for a time: the session stays, new ones go elsewhere, and after the 
   }
 });
 
-case_('a removed server whose sessions are kept leaves ip_vs with the last of them', async ({ apply, vip, client, server, ask, engine }) => {
+kernelTest('a removed server whose sessions are kept leaves ip_vs with the last of them', async ({ apply, vip, client, server, ask, engine }) => {
   const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
   const options = { on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'keep', forMs: null } }, session: session('two-way', { timeoutMs: 2000 }) } as const;
   await apply(director(at, [a.line()], options));
@@ -176,7 +176,7 @@ case_('a removed server whose sessions are kept leaves ip_vs with the last of th
   assert.equal(await ask(c, at), 'b');
 });
 
-case_('an established flow from a fixed port moves at once when its server dies, with connection tracking on too', async ({ apply, vip, client, server, ask }) => {
+kernelTest('an established flow from a fixed port moves at once when its server dies, with connection tracking on too', async ({ apply, vip, client, server, ask }) => {
   const at = await vip();
   const [a, b] = [await server('a'), await server('b')];
   for (const conntrack of ['0', '1']) {
@@ -191,7 +191,7 @@ case_('an established flow from a fixed port moves at once when its server dies,
   writeFileSync(`${SYSCTLS}/conntrack`, '0');
 });
 
-case_('purge ends the sessions of a server or a director; of one client it is Unsupported by name', async ({ apply, vip, client, server, ask, engine }) => {
+kernelTest('purge ends the sessions of a server or a director; of one client it is Unsupported by name', async ({ apply, vip, client, server, ask, engine }) => {
   const [at, a, b] = [await vip(), await server('a'), await server('b')];
   const clients = await Promise.all(Array.from({ length: 6 }, () => client()));
   await apply(director(at, [a.line(), b.line()], { balance: 'roundrobin' }));
@@ -204,7 +204,7 @@ case_('purge ends the sessions of a server or a director; of one client it is Un
   assert.match(await ask(clients[0]!, at), /[ab]/);
 });
 
-case_('session filters by director, server and client select exactly what they say', async ({ apply, vip, client, server, ask, engine }) => {
+kernelTest('session filters by director, server and client select exactly what they say', async ({ apply, vip, client, server, ask, engine }) => {
   const [one, two, a, b] = [await vip(), await vip(), await server('a'), await server('b')];
   const clients = await Promise.all([0, 1].map((n) => client({ ip: world.clientIp(n) })));
   await apply(director(one, [a.line()], { name: 'one' }), director(two, [b.line()], { name: 'two' }));
@@ -219,7 +219,7 @@ case_('session filters by director, server and client select exactly what they s
   assert.ok(view!.expiresInMs > 60_000 && view!.expiresInMs <= 120_000);
 });
 
-case_('a director on all addresses, and one on a range, give way to a narrower one', async ({ apply, vip, client, server, ask }) => {
+kernelTest('a director on all addresses, and one on a range, give way to a narrower one', async ({ apply, vip, client, server, ask }) => {
   const at = await vip();
   const [a, b, d] = [await server('a'), await server('b'), await server('d')];
   await apply(
@@ -233,7 +233,7 @@ case_('a director on all addresses, and one on a range, give way to a narrower o
   assert.equal(await ask(await c(), { ip: world.vip(2)!, port: at.port }), 'd');
 });
 
-case_('a director without an address is fed by its mark', async ({ apply, engine, vip, client, server, ask }) => {
+kernelTest('a director without an address is fed by its mark', async ({ apply, engine, vip, client, server, ask }) => {
   const [at, a, c] = [await vip(), await server('a'), await client()];
   await apply(director({ ip: at.ip, port: 1 }, [a.line()], { vip: null, ports: null }));
   const mark = /-A -f (\d+) /.exec(rules().join('\n'))?.[1] ?? '';
@@ -247,7 +247,7 @@ case_('a director without an address is fed by its mark', async ({ apply, engine
   }
 });
 
-case_('TCP is balanced too', async ({ apply, engine, vip }) => {
+kernelTest('TCP is balanced too', async ({ apply, engine, vip }) => {
   const [at, port] = [await vip(), await world.freePorts(1)];
   const listener = createServer((s) => s.end('hello'));
   // Without a host the socket is made before listen returns.

@@ -97,12 +97,12 @@ describe('apply', () => {
       kernel.onStep = () => {
         if (at++ === failAt) throw new NetlinkError('a step', 12);
       };
-      const failed = await apply(engine, ...next).then(() => null, (e: unknown) => e);
+      const failed: Error | null = await apply(engine, ...next).then(() => null, (e: Error) => e);
       if (failed === null) {
         assert.ok(failAt > 8, `${failAt} steps were tried`);
         return;
       }
-      assert.ok(failed instanceof EngineError && failed.landed.length === 0 && failed.cure !== '', String(failed));
+      assert.ok(failed instanceof EngineError && failed.landed.length === 0 && failed.cure !== '', failed.message);
       assert.deepEqual([listed(), kernel.timeouts(), saved, nftTable, [...sysctls]], before, `step ${failAt}`);
       assert.deepEqual((await engine.observe()).directors.map((d) => d.name).toSorted(), ['old', 'web']);
     }
