@@ -11,6 +11,8 @@ import { ROOT, StepError, isMain, run, say, script } from './steps.mjs';
 /** The oldest Node.js that weir is tested on; the same as `engines` in package.json. */
 const NODE_MIN = [20, 19];
 const SOURCE_FOLDERS = ['src', 'test', 'bench'];
+/** What the bundle of the web pages is made of. */
+const WEB_FOLDERS = ['web', 'src/web', 'src/client', 'src/config', 'src/net', 'src/balance'];
 
 /**
  * Checks Node.js, installs the npm packages, builds.
@@ -20,6 +22,7 @@ export async function setup(options = {}) {
   checkNode(process.versions.node);
   await installPackages();
   await build();
+  await buildWeb();
   if (options.debian === true) await installDebianPackages();
 }
 
@@ -79,8 +82,23 @@ export function firstWrongPackage(lock, installedText) {
   return null;
 }
 
+/** Type-checks and bundles the web pages into dist/web when they, or what they share with the daemon, changed since the last good build. */
+export async function buildWeb() {
+  const stamp = join(ROOT, 'dist/.weir-web');
+  const sources = WEB_FOLDERS.flatMap((folder) => walk(join(ROOT, folder)));
+  const wanted = fingerprint([...sources, join(ROOT, 'package-lock.json')]);
+  if (readOr(stamp) === wanted && existsSync(join(ROOT, 'dist/web/index.html'))) return;
+  const startedAt = Date.now();
+  say('setup: building the web pages…');
+  rmSync(stamp, { force: true });
+  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'web/tsconfig.json']);
+  await run(process.execPath, [join(ROOT, 'node_modules/vite/bin/vite.js'), 'build', 'web', '--config', 'web/vite.config.mjs', '--logLevel', 'warn']);
+  writeStamp(stamp, wanted);
+  say(`setup: web pages built in ${seconds(startedAt)}`);
+}
+
 /** Compiles src, test and bench to dist when any of them changed since the last good build. */
-async function build() {
+export async function build() {
   const dist = join(ROOT, 'dist');
   const stamp = join(dist, '.weir-build');
   const sources = SOURCE_FOLDERS.flatMap((folder) => walk(join(ROOT, folder)));
@@ -154,6 +172,11 @@ function seconds(startedAt) {
 
 if (isMain(import.meta.url)) {
   await script(async () => {
+    if (process.argv.includes('--build')) {
+      await build();
+      await buildWeb();
+      return;
+    }
     await setup({ debian: process.argv.includes('--debian') });
     say('setup: ready');
   });

@@ -36,6 +36,7 @@ export const TIERS = [
   { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
   // Real programs under load: two files at a time would measure each other.
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
+  { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
   { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },

@@ -24,6 +24,7 @@ import { servicesRoutes } from './routes/services.ts';
 import { rootRoutes, statusRoutes } from './routes/status.ts';
 import { trafficRoutes } from './routes/traffic.ts';
 import { createStreamHub } from './stream.ts';
+import { webRoutes, type WebFiles } from './web.ts';
 import { prepareRequest, printable } from './validation.ts';
 
 export interface AppOptions {
@@ -37,6 +38,8 @@ export interface AppOptions {
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
   /** True serves /metrics without a token. */
   readonly metricsPublic?: boolean;
+  /** The built web pages; without them / says how to build them. */
+  readonly web?: WebFiles | null;
   /** ms since 1970; for tests. */
   readonly now?: () => number;
   /** Bounds of the event stream; for tests. */
@@ -91,6 +94,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   void app.register(Object.assign(guard, { [Symbol.for('skip-override')]: true }));
   void app.register(async (scope) => {
     rootRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), context);
+    webRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), options.web ?? null);
     await scope.register(
       async (inner) => {
         const v1 = inner.withTypeProvider<TypeBoxTypeProvider>();

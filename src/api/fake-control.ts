@@ -155,6 +155,7 @@ export function createFakeControl(): FakeControl {
       epoch: 'e1', atMs: 1_700_000_000_000, gauges: { sockets: 3 }, drops: { unexpected_reply: 2 },
       directors: directors().map((d) => ({ ...d, drops: { no_server: 1 }, servers: d.servers })),
     }),
+    natFlows: async () => new Map([['web', 3]]),
     healthCounters: () => ({ done: 10, failed: 1, late: 0, targets: 2 }),
     series: () => samples,
     events: (since) => log.filter((event) => event.seq > since),

@@ -63,6 +63,7 @@ export const EVERY_CALL: Readonly<Record<string, { readonly method: 'GET' | 'PUT
   healthz: { method: 'GET', url: '/healthz', access: 'public', status: 200 },
   metrics: { method: 'GET', url: '/metrics', access: 'viewer', status: 200 },
   status: { method: 'GET', url: '/api/v1/status', access: 'viewer', status: 200 },
+  host: { method: 'GET', url: '/api/v1/host', access: 'viewer', status: 200 },
   openapi: { method: 'GET', url: '/api/v1/openapi.json', access: 'viewer', status: 200 },
   documents: { method: 'GET', url: '/api/v1/documents/edited', access: 'viewer', status: 200 },
   edit: { method: 'PUT', url: '/api/v1/documents/edited', body: { nat: '# none\n' }, access: 'admin', status: 200 },

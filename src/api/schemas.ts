@@ -7,7 +7,7 @@ import { BALANCES, MAX_WEIGHT } from '../balance/terms.ts';
 import type { Issue, Position } from '../config/issue.ts';
 import {
   DOCUMENT_NAMES, type ApplyResult, type DirectorView, type Documents, type DocumentsView, type EditResult, type ErrorView, type EventView,
-  type ExplainView, type PlanView, type RevisionView, type SampleView, type ServerView, type ServiceView, type SessionsView, type SignInView,
+  type ExplainView, type HostView, type PlanView, type RevisionView, type SampleView, type ServerView, type ServiceView, type SessionsView, type SignInView,
   type StatusView, type TokenView,
 } from '../client/types.ts';
 
@@ -32,6 +32,7 @@ interface Named {
   readonly SampleView: SampleView;
   readonly TokenView: TokenView;
   readonly SignInView: SignInView;
+  readonly HostView: HostView;
 }
 
 /** Returns a reference to a named schema, typed as what it describes. */
@@ -231,6 +232,9 @@ export const SCHEMAS = {
     csrf: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'send it back as x-weir-csrf with every write; null for a bearer token, which needs none' }),
     expiresAtMs: integerOrNull('ms since 1970: the sign-in ends then at the latest; null: never'),
   }),
+  HostView: Type.Object({
+    interfaces: Type.Array(Type.Object({ name: text(), addresses: Type.Array(Type.String()) })),
+  }),
 } satisfies Record<keyof Named, TSchema>;
 
 /** Documents as a request gives them: any of the three, no other. */
@@ -245,5 +249,5 @@ type Same<A, B> = (<T>() => T extends Mutable<A> ? 1 : 2) extends <T>() => T ext
 export const HELD: { readonly [N in keyof Named]: Same<Named[N], Static<(typeof SCHEMAS)[N]>> } = {
   Position: true, Issue: true, ErrorView: true, Documents: true, DocumentsView: true, EditResult: true, PlanView: true, ApplyResult: true, RevisionView: true,
   ServerView: true, DirectorView: true, StatusView: true, ServiceView: true, SessionsView: true, ExplainView: true, EventView: true, SampleView: true,
-  TokenView: true, SignInView: true,
+  TokenView: true, SignInView: true, HostView: true,
 };

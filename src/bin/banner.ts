@@ -10,6 +10,8 @@ export interface BannerFacts {
   readonly password: string | null;
   readonly status: Pick<StatusView, 'engine' | 'directors' | 'warnings'>;
   readonly demo: boolean;
+  /** Whether the web pages are built. */
+  readonly pages: boolean;
   /** How the program is called from here. */
   readonly command: string;
   /** Whether FILE or the saved configuration runs, when there may be a doubt. */
@@ -31,6 +33,7 @@ export function banner(facts: BannerFacts): string {
   if (facts.demo && first !== undefined) rows.push(['try', `${command} send ${first.vip} hello      answers: srv1 got 5 bytes: hello`]);
   const warnings = status.warnings.length;
   rows.push(['look', `${command} status${warnings === 0 ? '' : `      (${warnings === 1 ? 'it has a warning' : `it has ${warnings} warnings`})`}`]);
+  if (facts.pages) rows.push(['open', `${facts.url}/      (the web pages: everything is there)`]);
   rows.push(['API', facts.url]);
   if (facts.password !== null) rows.push(['password', `${facts.password}   (user admin; shown this once)`]);
   rows.push(['state', facts.stateDirectory]);

@@ -10,6 +10,7 @@ import { createApp } from '../api/app.ts';
 import { ADMIN, openAuth, type Auth } from '../api/auth/auth.ts';
 import { listen } from '../api/listen.ts';
 import { createLog } from '../api/log.ts';
+import { readWebFiles, type WebFiles } from '../api/web.ts';
 import type { DaemonOptions, Io } from '../cli/command.ts';
 import { API_FILE, stateDirectories } from '../cli/connection.ts';
 import { documentsOf } from '../cli/documents.ts';
@@ -65,11 +66,12 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
     const kept = keptLine(store, given);
     const daemon = await startDaemon({ options, context, store, initial, log, undo });
     const auth = await openAccounts(store.dir, settings.password, log, undo);
-    const url = await startApi({ daemon, auth: auth.auth, settings, context, log, undo });
+    const web = readWebFiles(join(context.packageDirectory, 'dist/web'));
+    const url = await startApi({ daemon, auth: auth.auth, settings, context, web, log, undo });
     await writeApiFile(store.dir, url, undo);
     io.out(banner({
       version: context.version, url, stateDirectory: shownPath(store.dir), password: auth.password, status: await daemon.status(),
-      demo: options.demo, command: shownPath(process.argv[1] ?? 'weir'), kept,
+      demo: options.demo, pages: web !== null, command: shownPath(process.argv[1] ?? 'weir'), kept,
     }));
     showEvents(daemon, io, log, undo);
     hangups.serve(() => reload({ daemon, files: options.files, io }));
@@ -155,9 +157,10 @@ async function openAccounts(directory: string, wanted: string | null, log: Log, 
   return { auth, password: null };
 }
 
-async function startApi(o: { readonly daemon: Daemon; readonly auth: Auth; readonly settings: Settings; readonly context: RunContext; readonly log: Log; readonly undo: Undo }): Promise<string> {
+async function startApi(o: { readonly daemon: Daemon; readonly auth: Auth; readonly settings: Settings; readonly context: RunContext; readonly web: WebFiles | null; readonly log: Log; readonly undo: Undo }): Promise<string> {
   const { settings } = o;
-  const app = createApp({ control: o.daemon, auth: o.auth, log: o.log, version: o.context.version, allowedHosts: [], ...(settings.tls === undefined ? {} : { tls: settings.tls }) });
+  if (o.web === null) o.context.io.err('the web pages are not built, so there are none: npm run build makes them (the API and the CLI work without)\n');
+  const app = createApp({ web: o.web, control: o.daemon, auth: o.auth, log: o.log, version: o.context.version, allowedHosts: [], ...(settings.tls === undefined ? {} : { tls: settings.tls }) });
   o.undo.push(async () => {
     await app.close();
   });

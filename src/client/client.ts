@@ -3,7 +3,7 @@
  * A refused call throws ApiError with the daemon's own words; so does one that never reached it (status 0).
  */
 import type {
-  ApplyResult, Client, DocumentsView, EditResult, ErrorView, EventView, ExplainView, PlanView, RevisionView, SampleView, ServerView, ServiceView,
+  ApplyResult, Client, DocumentsView, EditResult, ErrorView, EventView, ExplainView, HostView, PlanView, RevisionView, SampleView, ServerView, ServiceView,
   SessionsView, SignInView, StatusView, TokenView,
 } from './types.ts';
 import type { Issue } from '../config/issue.ts';
@@ -30,6 +30,11 @@ export interface SignInCalls {
   signOutEverywhere(): Promise<void>;
 }
 
+/** What the web UI asks beside what the CLI can. */
+export interface HostCalls {
+  host(): Promise<HostView>;
+}
+
 export interface ClientOptions {
   /** `http://127.0.0.1:8440`, or '' for the page's own origin. */
   readonly baseUrl: string;
@@ -50,7 +55,7 @@ interface CallOptions {
 const API = '/api/v1';
 
 /** Returns a client of the daemon at `baseUrl`. */
-export function createClient(options: ClientOptions): Client & SignInCalls {
+export function createClient(options: ClientOptions): Client & SignInCalls & HostCalls {
   const { token, timeoutMs = 10_000 } = options;
   const base = options.baseUrl.replace(/\/+$/, '');
   const doFetch = options.fetch ?? fetch;
@@ -94,6 +99,7 @@ export function createClient(options: ClientOptions): Client & SignInCalls {
   };
 
   return {
+    host: () => ask<HostView>('GET', '/host'),
     status: () => ask<StatusView>('GET', '/status'),
     documents: (stage) => ask<DocumentsView>('GET', `/documents/${stage}`, { slow: true }),
     edit: (documents, { ifMatch } = {}) => ask<EditResult>('PUT', '/documents/edited', { body: documents, ifMatch, slow: true }),

@@ -189,6 +189,11 @@ export interface SignInView {
   readonly expiresAtMs: number | null;
 }
 
+/** The host the daemon runs on: what the NAT form offers as IN and OUT. */
+export interface HostView {
+  readonly interfaces: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+}
+
 /** What a stream of live data carries. */
 export type StreamMessage =
   | { readonly type: 'event'; readonly event: EventView }

@@ -32,7 +32,7 @@ function forwarding(config: Config, facts: HostFacts, engine: HostFacts['engine'
     if (facts.forwarding[family]) continue;
     const cure = `sysctl -w ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'}=1, and the same in /etc/sysctl.d`;
     const balanced = engine === 'lvs' ? config.directors.find((d) => d.mode === 'nat' && d.vip?.family === family) : undefined;
-    const rule = config.natRules.find((r) => forwards(r, config, engine) && (familyOf(r) ?? family) === family);
+    const rule = config.natRules.find((r) => forwards(r, config, engine) && (familyOf(r) ?? 4) === family);
     if (balanced) report.add('ip-forward-off', balanced.at, `the kernel does not forward IPv${family}: answers to director '${balanced.name}' (mode nat) are dropped here`, { hint: cure });
     else if (rule) report.add('ip-forward-off', rule.at, `the kernel does not forward IPv${family}: NAT rule '${rule.name}' has nothing to act on`, { hint: cure });
   }

@@ -34,6 +34,8 @@ export interface Control {
   reading(): Promise<Reading>;
   /** Counters of the health checker, for /metrics; absent where there is no checker. */
   healthCounters?(): ReturnType<HealthService['counters']>;
+  /** Flows each NAT rule took, by its name; empty where there is no table or it cannot be read. */
+  natFlows?(): Promise<ReadonlyMap<string, number>>;
   series(): readonly SampleView[];
   /** Events newer than `sinceSeq`, oldest first; the log is bounded. */
   events(sinceSeq: number): readonly EventView[];

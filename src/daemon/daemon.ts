@@ -20,6 +20,7 @@ import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readi
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
+import { natFlows } from './nat.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
@@ -282,6 +283,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     ...createTraffic(core, tracker),
     services: () => services.views(core.running.config.services),
     service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
+    healthCounters: () => health.counters(),
+    natFlows: () => natFlows(core),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
     note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),

@@ -58,6 +58,17 @@ export async function applyNat(core: Core, change: NatChange): Promise<() => Pro
   };
 }
 
+/** Returns the flows each rule of the table took; empty where there is none, or it cannot be read: metrics go on without. */
+export async function natFlows(core: Core): Promise<ReadonlyMap<string, number>> {
+  if (core.nat === null || tableRules(core, core.running.config).length === 0) return new Map();
+  try {
+    return new Map([...(await core.nat.read())].map(([name, { packets }]) => [name, packets]));
+  } catch (error) {
+    if (error instanceof NatError) return new Map();
+    throw error;
+  }
+}
+
 /** Only lvs leaves the source of balanced traffic to this table; the other engines change it themselves (sourceNat of the desired state). */
 function tableRules(core: Core, config: Config): readonly TableRule[] {
   return compileRules({ rules: config.natRules, directors: config.directors, balanced: core.engine.name === 'lvs' ? 'table' : 'engine' });

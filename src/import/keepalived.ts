@@ -148,8 +148,9 @@ function serversOf(node: Node, shared: Shared, draft: ImportDraft): { readonly s
   return { servers, check: check ?? checkOf(node, node, draft) };
 }
 
-function comparable({ line: _, ...rest }: KeepalivedCheck): object {
-  return rest;
+/** Wherever it stands, a check is the same check. */
+function comparable(check: KeepalivedCheck): object {
+  return { ...check, line: 0 };
 }
 
 function placesOf(node: Node, groups: ReadonlyMap<string, Node>, used: Set<string>, draft: ImportDraft): readonly Place[] {

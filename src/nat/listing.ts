@@ -39,7 +39,7 @@ export function readListing(text: string): ObservedTable {
   for (const item of list as readonly Json[]) {
     const [[kind, value] = ['', null]] = Object.entries(fieldsOf(item) ?? {});
     const fields = fieldsOf(value) ?? {};
-    const name = String(fields['name'] ?? fields['handle'] ?? '');
+    const name = scalar(fields['name'] ?? fields['handle']);
     switch (kind) {
       case 'metainfo':
         break;
@@ -56,7 +56,7 @@ export function readListing(text: string): ObservedTable {
       case 'rule': {
         const rule = readRule(fields);
         if (rule) rules[rule.chain].push(rule);
-        else foreign.push(`rule ${typeof fields['comment'] === 'string' ? `'${fields['comment']}'` : `handle ${String(fields['handle'])}`} of chain ${String(fields['chain'])}`);
+        else foreign.push(`rule ${typeof fields['comment'] === 'string' ? `'${fields['comment']}'` : `handle ${scalar(fields['handle'])}`} of chain ${scalar(fields['chain'])}`);
         break;
       }
       default:
@@ -113,7 +113,7 @@ function readMatch({ op, left, right = null }: Fields, rule: Draft): boolean {
   const what = fieldsOf(left ?? null) ?? {};
   const meta = fieldsOf(what['meta'] ?? null)?.['key'];
   if (meta === 'iif') {
-    rule.arrives = op === '!=' && String(right) === '0';
+    rule.arrives = op === '!=' && scalar(right) === '0';
     return rule.arrives && rule.chain === 'postrouting';
   }
   // `==` is written as `==` for values and ranges, as `in` by some versions.
@@ -134,18 +134,18 @@ function readMatch({ op, left, right = null }: Fields, rule: Draft): boolean {
   }
   const fib = fieldsOf(what['fib'] ?? null);
   if (fib) {
-    rule.local = fib['result'] === 'type' && String(fib['flags']) === 'daddr' && right === 'local';
+    rule.local = fib['result'] === 'type' && (Array.isArray(fib['flags']) ? fib['flags'].length === 1 && fib['flags'][0] === 'daddr' : fib['flags'] === 'daddr') && right === 'local';
     return rule.local;
   }
   const ct = fieldsOf(what['ct'] ?? null);
-  if (ct) return rule.chain === 'postrouting' && ct['dir'] === 'original' && readField(String(ct['key']), right, rule);
+  if (ct) return rule.chain === 'postrouting' && ct['dir'] === 'original' && readField(scalar(ct['key']), right, rule);
   const payload = fieldsOf(what['payload'] ?? null);
   if (!payload || rule.chain !== 'prerouting') return false;
   const protocol = payload['protocol'];
   if (protocol === 'udp' || protocol === 'tcp') {
     if (!setProtocol(rule, protocol)) return false;
   }
-  const spelled = protocol === 'ip' || protocol === 'ip6' ? `${protocol} ${String(payload['field'])}` : `proto-${payload['field'] === 'sport' ? 'src' : payload['field'] === 'dport' ? 'dst' : '?'}`;
+  const spelled = protocol === 'ip' || protocol === 'ip6' ? `${protocol} ${scalar(payload['field'])}` : `proto-${payload['field'] === 'sport' ? 'src' : payload['field'] === 'dport' ? 'dst' : '?'}`;
   return readField(spelled, right, rule);
 }
 
@@ -195,14 +195,14 @@ function setProtocol(rule: Draft, protocol: Json): boolean {
 function cidrOf(value: Json): Cidr | undefined {
   if (typeof value === 'string') return parseCidr(value);
   const prefix = fieldsOf(fieldsOf(value)?.['prefix'] ?? null);
-  return prefix ? parseCidr(`${String(prefix['addr'])}/${String(prefix['len'])}`) : undefined;
+  return prefix ? parseCidr(`${scalar(prefix['addr'])}/${scalar(prefix['len'])}`) : undefined;
 }
 
 function poolOf(value: Json): { readonly first: Ip; readonly last: Ip } | undefined {
   const range = fieldsOf(value)?.['range'];
   const prefix = fieldsOf(fieldsOf(value)?.['prefix'] ?? null);
   // nft lists an aligned pool as a prefix.
-  if (prefix) return rangeOfPrefix(String(prefix['addr']), Number(prefix['len']));
+  if (prefix) return rangeOfPrefix(scalar(prefix['addr']), Number(prefix['len']));
   const [a, b] = Array.isArray(range) ? (range as readonly Json[]) : [value, value];
   const first = typeof a === 'string' ? parseIp(a) : undefined;
   const last = typeof b === 'string' ? parseIp(b) : undefined;
@@ -227,6 +227,11 @@ function portsOf(value: Json): PortRange | undefined {
 
 function fieldsOf(value: Json): Fields | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+}
+
+/** Text and numbers as text; anything else is none that weir writes. */
+function scalar(value: Json | undefined): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
 function textOf(value: Json): string | null {

@@ -2,7 +2,7 @@
  * What weir has put into this host's network and must take away again: addresses, routes, switches. Bound to the boot and the network
  * namespace it speaks of, like all of that; kept in /run, so that a restart of weir knows its own. Written to a new name, then renamed.
  */
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface LedgerEntries {
@@ -45,10 +45,11 @@ export function fileLedger(path?: string): Ledger {
       return kept;
     },
     write(entries) {
+      kept = entries;
+      if (Object.keys(entries.interfaces).length + Object.keys(entries.sysctls).length === 0) return rmSync(file, { force: true });
       mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
       writeFileSync(`${file}.new`, JSON.stringify({ version: VERSION, place, ...entries }), { mode: 0o600 });
       renameSync(`${file}.new`, file);
-      kept = entries;
     },
   };
 }

@@ -31,6 +31,7 @@ export const METRICS = {
   weir_server_check_latency_seconds: ['gauge', 'director,server,address', 'How long the last check took; absent before the first.'],
   weir_drops_total: ['counter', 'reason', 'Datagrams dropped that belong to no director, by reason.'],
   weir_engine_gauge: ['gauge', 'gauge', 'A gauge of the engine itself, such as sockets or session_table_capacity.'],
+  weir_nat_rule_flows_total: ['counter', 'rule', 'Flows that a NAT rule of the nftables table took: the kernel asks NAT rules about the first packet of a flow alone. Starts again when the rule changes.'],
   weir_health_checks_total: ['counter', '', 'Checks done.'],
   weir_health_checks_failed_total: ['counter', '', 'Checks that failed.'],
   weir_health_checks_late_total: ['counter', '', 'Checks begun later than they were due.'],
@@ -55,6 +56,8 @@ export interface MetricsInput {
   readonly reading: Reading;
   readonly directors: readonly DirectorView[];
   readonly health?: { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number } | undefined;
+  /** Flows of each NAT rule. */
+  readonly nat?: ReadonlyMap<string, number> | undefined;
   readonly api?: {
     readonly answers: Readonly<Record<string, number>>;
     readonly signInsOk: number;
@@ -169,7 +172,8 @@ function addDirectorStates(d: DirectorView, add: Add): void {
   }
 }
 
-function addDaemon({ health, api, process }: MetricsInput, add: Add): void {
+function addDaemon({ health, nat, api, process }: MetricsInput, add: Add): void {
+  for (const [rule, flows] of nat ?? []) add('weir_nat_rule_flows_total', labelText({ rule }), flows);
   if (health !== undefined) {
     add('weir_health_checks_total', '', health.done);
     add('weir_health_checks_failed_total', '', health.failed);

@@ -1,4 +1,5 @@
 /** GET /status, /healthz, /metrics and the OpenAPI document. */
+import { networkInterfaces } from 'node:os';
 import { Type } from 'typebox';
 import { renderMetrics } from '../../stats/prometheus.ts';
 import { maskSecrets } from '../mask.ts';
@@ -16,6 +17,13 @@ export function statusRoutes(app: Api, { control }: RouteContext): void {
     const { editedToRunning, runningToSaved } = status.diff;
     return { ...status, diff: { editedToRunning: maskSecrets(editedToRunning), runningToSaved: maskSecrets(runningToSaved) } };
   });
+
+  app.get('/host', {
+    config: { access: 'viewer' },
+    schema: { operationId: 'host', tags: ['status'], summary: 'The interfaces of this host and their addresses, as NAT rules name them', response: { 200: ref('HostView') } },
+  }, async () => ({
+    interfaces: Object.entries(networkInterfaces()).map(([name, addresses]) => ({ name, addresses: (addresses ?? []).map(({ address }) => address) })),
+  }));
 
   app.get('/openapi.json', {
     config: { access: 'viewer' },
@@ -39,10 +47,12 @@ export function rootRoutes(app: Api, { control, auth, hub, counters, version, me
   }, async (_request, reply) => {
     const [reading, directors] = await Promise.all([control.reading(), control.directors()]);
     const health = control.healthCounters?.();
+    const nat = await control.natFlows?.();
     const text = renderMetrics({
       reading,
       directors,
       health,
+      nat,
       api: {
         answers: counters.answers, signInsOk: counters.signInsOk, signInsFailed: counters.signInsFailed, signInsLimited: attempts.refused,
         tokensRefused: counters.tokensRefused, signedIn: auth.signedIn, stream: hub.counters,
