@@ -6,6 +6,8 @@ import { StepError, run, say } from './steps.mjs';
 export const DEBIAN_PACKAGES = [
   'dnsmasq-base', 'dnsutils', 'dnsperf', 'unbound', 'rsyslog', 'iperf3', 'nginx-light', 'libnginx-mod-stream', 'pen',
   'iproute2', 'procps', 'ethtool', 'tcpdump', 'nftables', 'conntrack', 'clang', 'llvm', 'libbpf1', 'libbpf-dev', 'chromium',
+  // The lvs tier: a stock kernel (fetched by scripts/guest, not installed) under qemu.
+  'qemu-system-x86', 'busybox-static', 'cpio', 'kmod', 'ipvsadm',
 ];
 
 /** Says to dpkg that no service may be started: tests start their own, and a clone must not change what a machine serves. */

@@ -30,16 +30,17 @@ const GRACE_MS = 3_000;
 /**
  * Runs one compiled test file to its end or to `limitMs`. Never rejects.
  * @param {string} file
- * @param {{ limitMs: number, namePattern?: string | undefined, onStill?: (text: string) => void }} options
+ * @param {{ limitMs: number, namePattern?: string | undefined, through?: readonly string[], onStill?: (text: string) => void }} options
+ *   `through`: a script and its arguments that run `node ARG…` elsewhere as if it ran here
  * @returns {Promise<FileResult>}
  */
-export function runFile(file, { limitMs, namePattern, onStill }) {
+export function runFile(file, { limitMs, namePattern, through = [], onStill }) {
   const startedAt = Date.now();
   const env = { ...process.env };
   // Set when a test runs this driver: the inner files would believe themselves part of the outer run.
   delete env['NODE_TEST_CONTEXT'];
   const pattern = namePattern === undefined ? [] : [`--test-name-pattern=${namePattern}`];
-  const child = spawn(process.execPath, ['--enable-source-maps', `--test-reporter=${join(ROOT, 'scripts/reporter.mjs')}`, ...pattern, file], {
+  const child = spawn(process.execPath, [...through, '--enable-source-maps', `--test-reporter=${join(ROOT, 'scripts/reporter.mjs')}`, ...pattern, file], {
     cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   const told = new Told();

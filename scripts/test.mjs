@@ -78,14 +78,28 @@ async function runTier(tier, { total, parts, name, filtered }) {
   const startedAt = Date.now();
   const before = { passed: total.passed, failed: total.failed.length, skipped: total.skipped.length };
   print(`${tier.name}: ${files.length} file${files.length === 1 ? '' : 's'}`);
+  /** @type {import('./tiers.mjs').Place | undefined} */
+  let place;
+  try {
+    place = await tier.start?.();
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    total.failed.push({ where: tier.name, name: 'the place its files run in', error: error.message });
+    return;
+  }
+  const through = place?.through ?? [];
   const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const result = await runFile(file, { limitMs: tier.fileSeconds * 1000, namePattern: name, onStill: (text) => print(`  …    ${text}`) });
+      const result = await runFile(file, { limitMs: tier.fileSeconds * 1000, namePattern: name, through, onStill: (text) => print(`  …    ${text}`) });
       add(total, tier, result, filtered);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(tier.jobs, files.length) }, worker));
+  try {
+    await Promise.all(Array.from({ length: Math.min(tier.jobs, files.length) }, worker));
+  } finally {
+    await place?.stop();
+  }
   const counts = [`${total.passed - before.passed} passed`, `${total.failed.length - before.failed} failed`, `${total.skipped.length - before.skipped} skipped`];
   print(`${tier.name}: ${counts.join(', ')} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }

@@ -5,6 +5,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { startGuest } from './guest/guest.mjs';
 
 /**
  * @typedef {object} Tier
@@ -13,11 +14,18 @@ import { delimiter, join } from 'node:path';
  * @property {number} jobs test files at a time
  * @property {number} fileSeconds how long one test file may take
  * @property {readonly (() => string | null)[]} needs
+ * @property {() => Promise<Place>} [start] makes the place the files run in, once for all of them; rejects with StepError
+ */
+/**
+ * @typedef {object} Place
+ * @property {readonly string[]} through see runFile
+ * @property {() => Promise<void>} stop
  */
 
 const cores = availableParallelism();
 const root = () => (process.getuid?.() === 0 ? null : 'needs root');
 const linux = () => (process.platform === 'linux' ? null : `needs Linux, this is ${process.platform}`);
+const x64 = () => (process.arch === 'x64' ? null : `needs x86-64 (the guest runs this machine's own node), this is ${process.arch}`);
 
 /** @type {readonly Tier[]} */
 export const TIERS = [
@@ -30,6 +38,8 @@ export const TIERS = [
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
   { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
+  // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
+  { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },
 ];
 
 /**

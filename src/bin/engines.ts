@@ -6,6 +6,7 @@ import type { Parsed } from '../daemon/core.ts';
 import { unsupportedChecks } from '../health/checks/unsupported.ts';
 import { CliError } from '../cli/failure.ts';
 import type { EngineCandidate } from '../engine/select.ts';
+import { createLvsEngine } from '../engine/lvs/index.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
 import { desire } from '../plan/desire.ts';
 import { natLimits } from '../plan/nat-limits.ts';
@@ -13,6 +14,7 @@ import { natLimits } from '../plan/nat-limits.ts';
 /** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
 export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
   return [
+    { name: 'lvs', variant: null, create: (onEvent) => createLvsEngine({ onEvent }) },
     { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
   ];
 }
@@ -38,6 +40,7 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
       ...nat.map(({ rule, director, what }) => `engine ${engine} cannot do ${what} (NAT rule ${rule}, director ${director})`),
     ];
   } finally {
-    await made.close('remove');
+    // 'leave': what a running weir has put into the kernel is not this look's to take down.
+    await made.close('leave');
   }
 }

@@ -1,0 +1,65 @@
+/**
+ * `node scripts/guest/exec.mjs SHARE ARG…`: runs `node ARG…` in the guest as if it ran here: its output on stdout, its file
+ * descriptor 3 on ours, its exit code as ours. SIGTERM ends it there.
+ */
+import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [share = '', ...args] = process.argv.slice(2);
+const POLL_MS = 50;
+/** Jobs are numbered in the order they are handed over, one at a time. */
+let job = 0;
+while (existsSync(join(share, `job-${job}`))) job++;
+
+const quote = (/** @type {string} */ text) => `'${text.replaceAll("'", "'\\''")}'`;
+const env = Object.entries({ PATH: process.env['PATH'] ?? '', HOME: '/tmp', LC_ALL: 'C.UTF-8', WEIR_GUEST: '1', WEIR_REQUIRE: process.env['WEIR_REQUIRE'] ?? '' });
+writeFileSync(join(share, 'job.tmp'), `cd ${quote(process.cwd())}\nexec env ${env.map(([name, value]) => quote(`${name}=${value}`)).join(' ')} ${quote(process.execPath)} ${args.map(quote).join(' ')}\n`);
+renameSync(join(share, 'job.tmp'), join(share, `job-${job}`));
+process.on('SIGTERM', () => writeFileSync(join(share, `kill-${job}`), ''));
+
+const tails = [tail(`out-${job}`, 1), tail(`events-${job}`, 3)];
+for (;;) {
+  const done = existsSync(join(share, `rc-${job}`));
+  const gone = existsSync(join(share, 'gone'));
+  for (const pass of tails) pass();
+  if (done) {
+    process.exitCode = Number(readFileSync(join(share, `rc-${job}`), 'utf8'));
+    break;
+  }
+  if (gone) {
+    process.stdout.write(`the guest is gone: ${readFileSync(join(share, 'gone'), 'utf8')}\n`);
+    process.exitCode = 70;
+    break;
+  }
+  await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+}
+
+/**
+ * Returns what copies everything new in a file of the share to a descriptor of ours.
+ * @param {string} name
+ * @param {number} to
+ */
+function tail(name, to) {
+  const buffer = Buffer.alloc(64 * 1024);
+  let at = 0;
+  let fd = -1;
+  return () => {
+    if (fd < 0) {
+      if (!existsSync(join(share, name))) return;
+      fd = openSync(join(share, name), 'r');
+      process.once('exit', () => closeSync(fd));
+    }
+    for (;;) {
+      const got = readSync(fd, buffer, 0, buffer.length, at);
+      if (got === 0) return;
+      at += got;
+      for (let sent = 0; sent < got;) {
+        try {
+          sent += writeSync(to, buffer, sent, got - sent);
+        } catch (error) {
+          if (!(error instanceof Error) || !('code' in error) || error.code !== 'EAGAIN') return;
+        }
+      }
+    }
+  };
+}

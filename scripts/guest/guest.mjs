@@ -1,0 +1,120 @@
+/**
+ * A stock Debian kernel under qemu without KVM, in which test files run one after the other: one boot for all of them.
+ * The guest sees the host's files read-only with a memory file system over them, so it runs this very clone and this very node.
+ * Jobs, output and exit codes pass through a folder that both see (9p); scripts/guest/exec.mjs is what hands a job over.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT, StepError, say } from '../steps.mjs';
+import { guestImage } from './image.mjs';
+
+/** From the start of qemu to the first job: 5 s on an idle machine, and the machine may be busy. */
+const BOOT_MS = 120_000;
+const CONSOLE_CAP = 64 * 1024;
+const MEMORY_MB = 1536;
+
+/**
+ * @typedef {object} Guest
+ * @property {readonly string[]} through what `node` is given to run a file in the guest instead of here
+ * @property {() => Promise<void>} stop
+ * @property {() => string} consoleText the end of what the guest's console said
+ */
+
+/**
+ * Boots the guest; resolves when it takes jobs. Throws StepError with the end of its console when it does not.
+ * @returns {Promise<Guest>}
+ */
+export async function startGuest() {
+  const image = await guestImage();
+  const share = mkdtempSync(join(tmpdir(), 'weir-guest-'));
+  writeFileSync(join(share, 'stage2'), stage2(image));
+  const startedAt = Date.now();
+  // A run that is killed takes the guest with it, whatever killed it.
+  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64',
+    '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MB), '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio',
+    '-kernel', image.kernel, '-initrd', image.initramfs, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on',
+    '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
+    '-fsdev', `local,id=share,path=${share},security_model=none`, '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
+  ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let consoleText = '';
+  for (const stream of [qemu.stdout, qemu.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => { consoleText = `${consoleText}${text}`.slice(-CONSOLE_CAP); });
+  }
+  /** @type {string | null} */
+  let ended = null;
+  const exited = new Promise((/** @type {(_: void) => void} */ resolve) => {
+    qemu.on('error', (error) => { ended = `qemu cannot be run: ${error.message}`; resolve(); });
+    qemu.on('exit', (code, signal) => {
+      ended ??= `qemu ended with ${signal ?? `exit code ${code}`}`;
+      // exec.mjs looks for it: a job must not wait for a guest that is gone.
+      if (existsSync(share)) writeFileSync(join(share, 'gone'), ended);
+      resolve();
+    });
+  });
+  const kill = () => qemu.kill('SIGKILL');
+  process.once('exit', kill);
+  const stop = async () => {
+    writeFileSync(join(share, 'stop'), '');
+    const timer = setTimeout(kill, 5000);
+    await exited;
+    clearTimeout(timer);
+    process.off('exit', kill);
+    rmSync(share, { recursive: true, force: true });
+  };
+  while (!existsSync(join(share, 'ready'))) {
+    const late = Date.now() - startedAt > BOOT_MS;
+    if (ended !== null || late) {
+      await stop();
+      throw new StepError(`the guest did not boot: ${late ? `not ready after ${BOOT_MS / 1000} s` : ended}\nits console:\n${consoleText.trim() || '(nothing)'}`);
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  say(`lvs guest: Linux ${image.release} booted in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+  return { through: [join(ROOT, 'scripts/guest/exec.mjs'), share], stop, consoleText: () => consoleText };
+}
+
+/**
+ * The rest of the guest's start, and its loop over jobs. `kill-N` ends job N with everything it started.
+ * @param {import('./image.mjs').Image} image
+ */
+function stage2({ modules, release }) {
+  return `
+$B mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 host /lower || { echo WEIR: no host root; $B poweroff -f; }
+$B mount -t tmpfs -o size=256m tmpfs /upper
+$B mkdir /upper/upper /upper/work
+$B mount -t overlay -o lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work overlay /root || { echo WEIR: no overlay; $B poweroff -f; }
+$B mkdir -p /lib/modules/${release} /root/lib/modules/${release} /root/weir-share
+$B mount --bind "/lower${modules}" /lib/modules/${release}
+$B mount --bind "/lower${modules}" /root/lib/modules/${release}
+$B mount -t proc proc /root/proc
+$B mount -t sysfs sysfs /root/sys
+$B mount --bind /dev /root/dev
+$B mount -t tmpfs tmpfs /root/run
+$B mount -t tmpfs tmpfs /root/dev/shm 2>/dev/null
+$B mount --bind /share /root/weir-share
+$B hostname weir-guest
+$B ip link set lo up
+echo WEIR: ready
+: > /share/ready
+n=0
+while [ ! -e /share/stop ]; do
+  if [ -e /share/job-$n ]; then
+    $B setsid $B chroot /root /bin/sh /weir-share/job-$n > /share/out-$n 2>&1 3> /share/events-$n < /dev/null &
+    pid=$!
+    while [ -d /proc/$pid ]; do
+      [ -e /share/kill-$n ] && { $B kill -TERM -$pid; $B sleep 1; $B kill -KILL -$pid; }
+      $B usleep 50000
+    done
+    wait $pid
+    echo $? > /share/rc.tmp
+    $B mv /share/rc.tmp /share/rc-$n
+    n=$((n+1))
+  else
+    $B usleep 50000
+  fi
+done
+$B poweroff -f
+`;
+}
