@@ -5,18 +5,25 @@ import { DOCUMENT_NAMES, type Documents } from '../client/types.ts';
 import type { Parsed } from '../daemon/core.ts';
 import { unsupportedChecks } from '../health/checks/unsupported.ts';
 import { CliError } from '../cli/failure.ts';
-import type { EngineCandidate } from '../engine/select.ts';
+import type { AutoContext, EngineCandidate } from '../engine/select.ts';
 import { createLvsEngine } from '../engine/lvs/index.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
+import { userspaceUnsupported } from '../engine/userspace/unsupported.ts';
 import { desire } from '../plan/desire.ts';
 import { natLimits } from '../plan/nat-limits.ts';
 
 /** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
 export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
   return [
-    { name: 'lvs', variant: null, create: (onEvent) => createLvsEngine({ onEvent }) },
+    { name: 'lvs', variant: null, notForAuto: lvsNotForAuto, create: (onEvent) => createLvsEngine({ onEvent }) },
     { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
   ];
+}
+
+// docs/adr/0009: in lvs nat mode servers answer the client itself unless their way back leads through here or a NAT rule acts.
+function lvsNotForAuto({ desired, conntrack }: AutoContext): string | null {
+  if (conntrack || userspaceUnsupported(desired, 'linux').length > 0) return null;
+  return 'the userspace engine can do all of this configuration, and with lvs servers would need a way back through here (service lvs: conntrack and a NAT rule, or engine lvs)';
 }
 
 /** Returns what the parser makes of the three documents, positions by their file names. */

@@ -128,7 +128,7 @@ async function startDaemon(o: {
   const candidates = engineCandidates({ workers: options.workers });
   const daemon = createDaemon({
     store, initial,
-    createEngine: ({ wanted, onEvent }) => selectEngine({ wanted, candidates, onEvent }),
+    createEngine: ({ wanted, context, onEvent }) => selectEngine({ wanted, context, candidates, onEvent }),
     engineWanted: engineName(options.engine),
     health: createHealthService({ log: (text) => log.warn(text) }),
     parse: parseDocuments,

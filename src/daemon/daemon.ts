@@ -7,6 +7,7 @@ import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
 import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
+import type { AutoContext } from '../engine/select.ts';
 import type { Health, HealthService } from '../health/health.ts';
 import type { NatTable } from '../nat/nft.ts';
 import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../services/registry.ts';
@@ -39,6 +40,8 @@ export interface DaemonOptions {
   /** Makes the engine that is wanted, probed; selectEngine with its candidates. */
   readonly createEngine: (options: {
     readonly wanted: EngineWanted;
+    /** What the running configuration asks of an engine: `auto` takes one that can do it. */
+    readonly context: AutoContext;
     readonly onEvent: (event: EngineEvent) => void;
   }) => Promise<{ readonly engine: Engine; readonly why: string }>;
   /** The engine named on the command line; it beats the configuration's. */
@@ -135,8 +138,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
     let mine: Engine | null = null;
+    const { config } = core.running;
     const made = await options.createEngine({
       wanted: engineWanted,
+      context: { desired: desiredFor(core, config), conntrack: config.services.some((s) => s.name === 'lvs' && s.conntrack) },
       // An engine that was replaced, or never came into use, has no say.
       onEvent: (event) => {
         if (mine !== null && core.engine === mine && life !== 'stopped') engineEvent(event);

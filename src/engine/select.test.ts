@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EngineError, type EngineName, type Probe } from './engine.ts';
+import { EngineError, Unsupported, type EngineName, type Probe } from './engine.ts';
 import { createFakeEngine, type FakeEngine } from './fake.ts';
 import { selectEngine, type EngineCandidate } from './select.ts';
 
@@ -56,4 +56,32 @@ test('an engine that is not built names those that are', async () => {
 test('when nothing works every reason and every cure is told', async () => {
   const { candidates } = world({ userspace: no('no sockets'), lvs: no('no ip_vs') });
   await assert.rejects(selectEngine({ wanted: 'auto', candidates, onEvent }), (e: unknown) => e instanceof EngineError && e.message === 'no engine can run here: lvs: no ip_vs; userspace: no sockets' && e.cure.includes('; '));
+});
+
+test('auto passes over an engine that cannot do all of the configuration, and takes the last one whatever it cannot do', async () => {
+  const { candidates, made } = world({ userspace: yes, lvs: yes });
+  const cannot = candidates.map((candidate): EngineCandidate => ({
+    ...candidate,
+    async create(event) {
+      const engine = await candidate.create(event);
+      return Object.assign(engine, { unsupported: () => [new Unsupported(candidate.name, 'session request-reply', 'dns')] });
+    },
+  }));
+  const context = { desired: { directors: [] }, conntrack: false };
+  const choice = await selectEngine({ wanted: 'auto', candidates: cannot, onEvent, context });
+  assert.equal(choice.engine, made.get('userspace'));
+  assert.equal(choice.why, 'auto took userspace; not lvs: engine lvs cannot do session request-reply (director dns)');
+  assert.equal(made.get('lvs')?.closed, 'leave');
+  const named = await selectEngine({ wanted: 'lvs', candidates: cannot, onEvent, context });
+  assert.equal(named.engine, made.get('lvs'));
+});
+
+test('auto passes over a candidate that does not want such a configuration, without making it; by name it is made', async () => {
+  const { candidates, made } = world({ userspace: yes, lvs: yes });
+  const shy = candidates.map((candidate): EngineCandidate => ({ ...candidate, notForAuto: ({ conntrack }) => (candidate.name === 'lvs' && !conntrack ? 'no way back' : null) }));
+  const at = (conntrack: boolean) => ({ desired: { directors: [] }, conntrack });
+  assert.equal((await selectEngine({ wanted: 'auto', candidates: shy, onEvent, context: at(false) })).why, 'auto took userspace; not lvs: no way back');
+  assert.equal(made.has('lvs'), false);
+  assert.equal((await selectEngine({ wanted: 'auto', candidates: shy, onEvent, context: at(true) })).why, 'auto took lvs');
+  assert.equal((await selectEngine({ wanted: 'lvs', candidates: shy, onEvent, context: at(false) })).why, 'lvs, as configured');
 });

@@ -1,4 +1,5 @@
 /** Which engine runs: tries each in the design's order by really probing it, and keeps every refusal for status. */
+import type { Desired } from '../plan/desired.ts';
 import type { Engine, EngineEvent, EngineName } from './engine.ts';
 import { EngineError } from './engine.ts';
 
@@ -6,7 +7,15 @@ import { EngineError } from './engine.ts';
 export interface EngineCandidate {
   readonly name: EngineName;
   readonly variant: string | null;
+  /** Why `auto` passes this candidate over for such a configuration although it could run it; null: it does not. */
+  notForAuto?(context: AutoContext): string | null;
   create(onEvent: (event: EngineEvent) => void): Promise<Engine>;
+}
+
+/** What `auto` chooses an engine for. `conntrack`: the configuration has NAT rules act on balanced traffic. */
+export interface AutoContext {
+  readonly desired: Desired;
+  readonly conntrack: boolean;
 }
 
 export interface EngineRefusal {
@@ -26,13 +35,14 @@ export interface EngineChoice {
 export const AUTO_ORDER: readonly string[] = ['xdp native', 'lvs', 'xdp generic', 'userspace'];
 
 /**
- * Returns the engine to use: the named one, or for `auto` the first of AUTO_ORDER whose probe succeeds. A named engine that
- * cannot run is refused, never replaced by another. Throws EngineError that names every refusal and its cure.
+ * Returns the engine to use: the named one, or for `auto` the first of AUTO_ORDER whose probe succeeds and that can do all of
+ * `context` (the last one is taken whatever it cannot do, so that an apply names it). A named engine that cannot run is refused, never replaced by another. Throws EngineError that names every refusal and its cure.
  */
 export async function selectEngine(options: {
   readonly wanted: 'auto' | EngineName;
   readonly candidates: readonly EngineCandidate[];
   readonly onEvent: (event: EngineEvent) => void;
+  readonly context?: AutoContext | undefined;
 }): Promise<EngineChoice> {
   const { wanted } = options;
   const order = inOrder(options.candidates).filter((c) => wanted === 'auto' || c.name === wanted);
@@ -42,7 +52,8 @@ export async function selectEngine(options: {
   }
   const refusals: EngineRefusal[] = [];
   for (const candidate of order) {
-    const engine = await attempt(candidate, options.onEvent, refusals);
+    const context = wanted === 'auto' && candidate !== order.at(-1) ? options.context : undefined;
+    const engine = await attempt({ candidate, context, onEvent: options.onEvent }, refusals);
     if (engine) return { ...engine, why: whyText(wanted, candidate, engine.notes, refusals), refusals };
   }
   const reasons = refusals.map((r) => `${r.candidate}: ${r.what}`).join('; ');
@@ -52,18 +63,24 @@ export async function selectEngine(options: {
 }
 
 async function attempt(
-  candidate: EngineCandidate,
-  onEvent: (event: EngineEvent) => void,
+  { candidate, context, onEvent }: { readonly candidate: EngineCandidate; readonly context: AutoContext | undefined; readonly onEvent: (event: EngineEvent) => void },
   refusals: EngineRefusal[],
 ): Promise<{ engine: Engine; notes: readonly string[] } | null> {
   const name = labelOf(candidate);
+  const reason = context && candidate.notForAuto?.(context);
+  if (reason) {
+    refusals.push({ candidate: name, what: reason, cure: `service lvs, engine ${candidate.name}` });
+    return null;
+  }
   let engine: Engine | null = null;
   try {
     engine = await candidate.create(onEvent);
     const probe = await engine.probe();
-    if (probe.ok) return { engine, notes: probe.notes };
-    for (const refusal of probe.refusals) refusals.push({ candidate: name, ...refusal });
-    if (probe.refusals.length === 0) refusals.push({ candidate: name, what: 'the probe failed without a reason', cure: 'report this as a fault of weir' });
+    const [cannot] = probe.ok && context ? engine.unsupported(context.desired) : [];
+    if (probe.ok && cannot === undefined) return { engine, notes: probe.notes };
+    if (probe.ok) refusals.push({ candidate: name, what: cannot?.message ?? '', cure: `weir check --engine ${candidate.name} names all it cannot do` });
+    else for (const refusal of probe.refusals) refusals.push({ candidate: name, ...refusal });
+    if (!probe.ok && probe.refusals.length === 0) refusals.push({ candidate: name, what: 'the probe failed without a reason', cure: 'report this as a fault of weir' });
   } catch (error) {
     const cure = error instanceof EngineError ? error.cure : 'see the message';
     refusals.push({ candidate: name, what: error instanceof Error ? error.message : String(error), cure });

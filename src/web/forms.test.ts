@@ -6,9 +6,9 @@ import { EMPTY_RULE, armsOf, freeName, natRows, natText } from './nat-form.ts';
 import { hasConntrack, serviceText, withConntrack, withServiceText } from './service-text.ts';
 
 test('a rule goes from form to text and back, with its comments', () => {
-  const form = { ...EMPTY_RULE, name: 'dns', inIface: 'eth0', outIface: 'eth1', source: '192.0.2.0/24', destination: '10.0.0.3', dport: '50000-51000', afterSource: '10.0.0.3-10.0.0.5', afterDport: '53' };
+  const form = { ...EMPTY_RULE, name: 'dns', inIface: 'eth0', outIface: 'eth1', source: '192.0.2.0/24', destination: '10.0.0.3', dport: '50000-51000', afterSource: '10.0.0.3-10.0.0.5', afterSport: '2000-3000' };
   const text = natText(form, 'nat old\n    # keep me\n    in eth9\n');
-  assert.equal(text, 'nat dns\n    in eth0\n    out eth1\n    protocol udp\n    before source 192.0.2.0/24 destination 10.0.0.3 dport 50000-51000\n    after source 10.0.0.3-10.0.0.5 dport 53\n    # keep me\n');
+  assert.equal(text, 'nat dns\n    in eth0\n    out eth1\n    protocol udp\n    before source 192.0.2.0/24 destination 10.0.0.3 dport 50000-51000\n    after source 10.0.0.3-10.0.0.5 sport 2000-3000\n    # keep me\n');
   assert.deepEqual(natRows(text).map((row) => row.form), [form]);
   assert.deepEqual(natRows(natText({ ...EMPTY_RULE, name: 'm', protocol: 'any', afterSource: 'masquerade' }))[0]?.form, { ...EMPTY_RULE, name: 'm', protocol: 'any', afterSource: 'masquerade' });
 });

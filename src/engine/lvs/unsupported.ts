@@ -1,5 +1,5 @@
 /** What ip_vs cannot do, by name, each with what it has instead. */
-import { isUnspecified } from '../../net/ip.ts';
+import { isLoopback, isUnspecified } from '../../net/ip.ts';
 import { serverKey, type Desired, type DesiredDirector } from '../../plan/desired.ts';
 import { Unsupported } from '../engine.ts';
 import { destKey } from './ipvs.ts';
@@ -17,6 +17,7 @@ function reasons(d: DesiredDirector, missing: ReadonlySet<string>): string[] {
   if (scheduler === null) out.push(`balance ${d.balance} (ip_vs has no such scheduler; roundrobin spreads by weight too)`);
   else if (missing.has(scheduler.name)) out.push(`balance ${d.balance} (this kernel has no scheduler ${scheduler.name}: module ip_vs_${scheduler.name})`);
   if (d.balance === 'srcdst' && (d.vip === null || isUnspecified(d.vip))) out.push('balance srcdst without one address (ip_vs hashes the source alone, which is the same only for one VIP)');
+  if ((d.vip !== null && isLoopback(d.vip)) || d.servers.some((s) => isLoopback(s.ip))) out.push('loopback addresses (ip_vs forwards between hosts; the userspace engine serves this one)');
   if (d.session.kind === 'request-reply') out.push('session request-reply (ip_vs counts no replies; two-way, or one-way where no reply is expected)');
   if (d.session.kind === 'one-way' && d.protocol === 'tcp') out.push('session one-way for TCP');
   if (d.session.max !== null) out.push('session max (ip_vs has a limit for each server only)');
