@@ -21,6 +21,7 @@ import { OverflowCount } from './overflow.ts';
 import { LocalAddresses } from './pktinfo.ts';
 import { SockaddrTable } from './sockaddr.ts';
 import { Sockets } from './sockets.ts';
+import { isBulk } from './tuning.ts';
 
 const CLIENT_BATCH = 128;
 const REPLY_SLOTS = 256;
@@ -119,7 +120,7 @@ export class LinuxLoop implements WorkerIo {
     try {
       for (const want of listenersOf(directors)) {
         if (this.#byKey.has(want.key)) continue;
-        const fd = this.#sockets.openListener(want.ip, want.port, true);
+        const fd = this.#sockets.openListener(want.ip, want.port, this.#setup.shared.limits.workers > 1);
         opened.push({
           id: this.#nextListener++, fd, ip: want.ip, port: want.port, nameLength: want.ip.family === 4 ? 16 : 28,
           wildcard: isUnspecified(want.ip), droppedBefore: 0,
@@ -190,8 +191,7 @@ export class LinuxLoop implements WorkerIo {
   }
 
   now(): number {
-    this.#setNow();
-    return this.#now;
+    return this.#setNow();
   }
 
   sourcePort(upstream: number): number {
@@ -248,7 +248,9 @@ export class LinuxLoop implements WorkerIo {
         this.#forward(id, names, i * NAME_WORDS, box.slot(i) + from, Math.min(segment, length - from));
       }
     }
+    const joined = this.#toServers.segmented;
     this.#toServers.flush(this.#upstreamFds);
+    if (!l.wildcard && isBulk(n, this.#toServers.segmented - joined)) this.#sockets.tuning.expectBulk(l.fd);
     this.#worker[WORKER_COUNTER.batches]++;
   }
 
@@ -281,6 +283,7 @@ export class LinuxLoop implements WorkerIo {
       this.#replyFill += n;
       // Edge-triggered: fewer than asked for means the socket is empty.
       if (n < REPLY_BATCH) return;
+      this.#sockets.tuning.expectBulk(fd);
     }
   }
 
@@ -321,6 +324,7 @@ export class LinuxLoop implements WorkerIo {
       sent: (session, serverSlot, length) => this.forwarder.sent(serverSlot, session, length),
       failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(serverSlot).directorSlot, dropReason(errno)),
       pendingError: (number) => this.#drainErrors(number),
+      tooBig: (number) => this.#sockets.tuning.allowFragments(this.#upstreamFds[number]),
     };
   }
 
@@ -329,6 +333,7 @@ export class LinuxLoop implements WorkerIo {
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
       failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno)),
       pendingError: () => undefined,
+      tooBig: (listener) => this.#sockets.tuning.allowFragments(this.#listenerFds[listener]),
     };
   }
 
@@ -388,8 +393,8 @@ export class LinuxLoop implements WorkerIo {
     if (this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, event.address) !== 0) throw new Error(`epoll_ctl failed (errno ${this.#libc.errno()})`);
   }
 
-  #setNow(): void {
-    this.#now = performance.now() + this.#clockOffset;
-    this.forwarder.tick(this.#now);
+  #setNow(): number {
+    this.forwarder.tick((this.#now = performance.now() + this.#clockOffset));
+    return this.#now;
   }
 }

@@ -15,6 +15,8 @@ export interface OutboxEvents {
   failed(tag: number, tag2: number, length: number, errno: number): void;
   /** A socket returned the error of an earlier datagram (ICMP): read its error queue, then the send is tried again. */
   pendingError(socket: number): void;
+  /** A datagram exceeds what the socket sends in one piece (EMSGSIZE); true: it may now, try again. */
+  tooBig(socket: number): boolean;
 }
 
 /** Larger datagrams may exceed the path's MTU, which UDP_SEGMENT refuses; they are few and large, so little is lost. */
@@ -164,6 +166,8 @@ export class Outbox {
         // The error may belong to an earlier datagram: this one gets one more try.
         retried = at;
         this.#events.pendingError(socket);
+      } else if (errno === EMSGSIZE && this.#events.tooBig(socket)) {
+        continue;
       } else if (this.#firstOf[at + 1] - this.#firstOf[at] > 1 && (errno === EINVAL || errno === EIO || errno === EMSGSIZE)) {
         this.#sendOneByOne(fd, at++, errno);
       } else {

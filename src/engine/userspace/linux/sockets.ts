@@ -4,20 +4,23 @@ import { SocketRefused, bindRefusal, type BindError } from '../refusal.ts';
 import type { BindSpec } from '../upstreams.ts';
 import {
   AF_INET, AF_INET6, EACCES, EADDRINUSE, EADDRNOTAVAIL, EMFILE, IP_PKTINFO, IP_RECVERR, IPV6_RECVERR, IPV6_RECVPKTINFO, IPV6_V6ONLY,
-  Memory, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUF, SOCK_DGRAM_NONBLOCK_CLOEXEC, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_GRO, type Libc,
+  Memory, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUF, SOCK_DGRAM_NONBLOCK_CLOEXEC, SOL_IP, SOL_IPV6, SOL_SOCKET, type Libc,
 } from './libc.ts';
 import { writeSockaddr } from './sockaddr.ts';
+import { SocketTuning } from './tuning.ts';
 
 const LISTENER_BUFFER = 8 << 20;
 const UPSTREAM_BUFFER = 1 << 20;
 const SK_MEMINFO_DROPS = 8;
 
 export class Sockets {
+  readonly tuning: SocketTuning;
   readonly #libc: Libc;
   readonly #scratch = new Memory(128);
 
   constructor(libc: Libc) {
     this.#libc = libc;
+    this.tuning = new SocketTuning(libc);
   }
 
   /** Returns a bound listener. With `share` other workers may bind it too; without, a foreign socket on it is found out. Throws SocketRefused. */
@@ -26,8 +29,8 @@ export class Sockets {
     if (share) this.#option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (ip.family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
     if (isUnspecified(ip)) this.#option(fd, ip.family === 4 ? SOL_IP : SOL_IPV6, ip.family === 4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
-    else this.#option(fd, SOL_UDP, UDP_GRO, 1);
     this.#buffers(fd, LISTENER_BUFFER);
+    if (ip.family === 4) this.tuning.startWhole(fd);
     this.#bind(fd, ip, port);
     return fd;
   }
@@ -38,11 +41,11 @@ export class Sockets {
     if (fd < 0) return -1;
     if (spec.family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
     this.#option(fd, spec.family === 4 ? SOL_IP : SOL_IPV6, spec.family === 4 ? IP_RECVERR : IPV6_RECVERR, 1);
-    this.#option(fd, SOL_UDP, UDP_GRO, 1);
     this.#buffers(fd, UPSTREAM_BUFFER);
+    if (spec.family === 4) this.tuning.startWhole(fd);
     const length = writeSockaddr(this.#scratch, 0, spec.address ?? ANY[spec.family], spec.port);
     if (this.#libc.bind(fd, this.#scratch.address, length) === 0) return fd;
-    this.#libc.close(fd);
+    this.close(fd);
     return -1;
   }
 
@@ -61,6 +64,7 @@ export class Sockets {
   }
 
   close(fd: number): void {
+    this.tuning.forget(fd);
     this.#libc.close(fd);
   }
 
@@ -76,7 +80,7 @@ export class Sockets {
     const length = writeSockaddr(this.#scratch, 0, ip, port);
     if (this.#libc.bind(fd, this.#scratch.address, length) === 0) return;
     const errno = this.#libc.errno();
-    this.#libc.close(fd);
+    this.close(fd);
     throw bindRefusal(ip, port, BIND_ERRORS[errno] ?? 'other', `errno ${errno}`);
   }
 
