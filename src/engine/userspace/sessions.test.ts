@@ -55,7 +55,7 @@ describe('the session table', () => {
 
   it('agrees with a plain Map through any sequence of creations and removals, growth included', () => {
     fc.assert(fc.property(fc.array(fc.record({ n: fc.nat(3000), add: fc.boolean() }), { maxLength: 4000, size: 'max' }), (steps) => {
-      const t = new SessionTable(4096);
+      const t = new SessionTable(4096, 16);
       const model = new Map<number, number>();
       for (const { n, add } of steps) {
         const known = model.get(n);

@@ -10,7 +10,8 @@ export const SESSION_LIVE = 1;
 export const SESSION_LINGERING = 2;
 
 const NONE = -1;
-const FIRST_CAPACITY = 1024;
+/** Growing holds datagrams up (35 ms were seen), so most tables never need to: memory that is not used yet is not there yet either. */
+const FIRST_CAPACITY = 65_536;
 
 /** Bytes one record takes in all arrays together, hash heads included (the client's sockaddr for sendmmsg is another 32). */
 export const RECORD_BYTES = 4 * 14 + 1 + 8 * 8 + 2 * 4;
@@ -64,9 +65,9 @@ export class SessionTable {
   #free = NONE;
   #mask = 0;
 
-  constructor(maxSessions: number) {
+  constructor(maxSessions: number, firstCapacity: number = FIRST_CAPACITY) {
     this.maxSessions = maxSessions;
-    this.#grow(Math.min(FIRST_CAPACITY, maxSessions));
+    this.#grow(Math.min(firstCapacity, maxSessions));
   }
 
   /** Returns the live session of this client on this listener, or -1; `server` >= 0 asks for the one tied to that server slot. */
