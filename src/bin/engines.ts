@@ -20,10 +20,10 @@ export function engineCandidates(options: { readonly workers?: number | undefine
   ];
 }
 
-// docs/adr/0009: in lvs nat mode servers answer the client itself unless their way back leads through here or a NAT rule acts.
+// docs/adr/0009-auto-takes-lvs-where-it-is-meant.md: in lvs nat mode servers answer the client itself unless their way back leads through here or a NAT rule acts.
 function lvsNotForAuto({ desired, conntrack }: AutoContext): string | null {
   if (conntrack || userspaceUnsupported(desired, 'linux').length > 0) return null;
-  return 'the userspace engine can do all of this configuration, and with lvs servers would need a way back through here (service lvs: conntrack and a NAT rule, or engine lvs)';
+  return 'not asked for';
 }
 
 /** Returns what the parser makes of the three documents, positions by their file names. */
