@@ -153,7 +153,7 @@ export function createFakeControl(): FakeControl {
     },
     reading: async (): Promise<Reading> => ({
       epoch: 'e1', atMs: 1_700_000_000_000, gauges: { sockets: 3 }, drops: { unexpected_reply: 2 },
-      directors: directors().map((d) => ({ ...d, drops: { no_server: 1 }, servers: d.servers })),
+      directors: directors().map((d) => ({ ...d, drops: { no_server: 1 }, servers: d.servers.map((s) => ({ ...s, responseTimes: null })) })),
     }),
     natFlows: async () => new Map([['web', 3]]),
     healthCounters: () => ({ done: 10, failed: 1, late: 0, targets: 2 }),

@@ -315,7 +315,7 @@ function notStarted(): Engine {
     throw new Error('the daemon has not started');
   };
   return {
-    name: 'userspace', probe: refuse, observe: refuse, apply: refuse, read: refuse, sessions: refuse, purge: refuse, explain: refuse,
+    name: 'userspace', probe: refuse, observe: refuse, apply: refuse, read: refuse, sessions: refuse, purge: refuse, pin: refuse, explain: refuse,
     unsupported: () => [],
     close: async () => undefined,
   };

@@ -14,6 +14,7 @@ export function serialEngine(engine: Engine): Engine {
     read: () => queue.run(() => engine.read()),
     sessions: (filter, page) => queue.run(() => engine.sessions(filter, page)),
     purge: (filter) => queue.run(() => engine.purge(filter)),
+    pin: (request) => queue.run(() => engine.pin(request)),
     explain: (query) => queue.run(() => engine.explain(query)),
     close: (how) => queue.run(() => engine.close(how)),
   };

@@ -25,6 +25,11 @@ export interface Engine {
   sessions(filter: SessionFilter, page: PageRequest): Promise<SessionPage>;
   /** Ends the sessions that match; returns how many. */
   purge(filter: SessionFilter): Promise<number>;
+  /**
+   * Moves live sessions of one client to a server of their director, where they stay as any session does; returns how many are there now
+   * (0: the client has none). EngineError when director or server are not there or the server is dead or disabled; Unsupported where an engine cannot.
+   */
+  pin(request: PinRequest): Promise<number>;
   /** Says where a datagram from `client` to `vip` would go now, and why, without sending or changing anything. */
   explain(query: ExplainQuery): Promise<Explanation>;
   /** 'remove' takes everything down; 'leave' leaves traffic flowing where the engine can. */
@@ -105,6 +110,8 @@ export interface ServerReading extends TrafficCounters {
   /** Requests or sessions that ended without any reply. */
   readonly unanswered: number;
   readonly icmpErrors: number;
+  /** Replies by the time since the last request before them (response-times.ts), RESPONSE_BUCKETS counts; null: this engine does not see replies. */
+  readonly responseTimes: readonly number[] | null;
 }
 
 /** All given fields must match. `client` is an address or address:port. */
@@ -112,6 +119,13 @@ export interface SessionFilter {
   readonly director?: string;
   readonly server?: string;
   readonly client?: string;
+}
+
+/** `client` is an address (all its sessions) or address:port. */
+export interface PinRequest {
+  readonly director: string;
+  readonly client: string;
+  readonly server: string;
 }
 
 /** `cursor` is what the page before returned as `next`; `limit` is 1..1000. */

@@ -5,9 +5,10 @@
 import { DROP_ID, type DropReason } from './drops.ts';
 import {
   EngineError,
-  type Engine, type EngineEvent, type EngineName, type Explanation, type ExplainQuery, type PageRequest, type Probe, type Reading,
+  type Engine, type EngineEvent, type EngineName, type Explanation, type ExplainQuery, type PageRequest, type PinRequest, type Probe, type Reading,
   type SessionFilter, type SessionPage, type SessionView, type Unsupported,
 } from './engine.ts';
+import { RESPONSE_BUCKETS, responseBucket } from './response-times.ts';
 import { hostPortText } from '../net/endpoint.ts';
 import { applySteps, diff } from '../plan/diff.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../plan/desired.ts';
@@ -32,8 +33,8 @@ export interface FakeEngine extends Engine {
   readonly current: Desired;
   /** Puts `count` live sessions on a server. Throws when there is no such server. */
   addSessions(director: string, server: string, count: number): void;
-  /** Counts traffic as if clients had sent it and the server answered. */
-  traffic(director: string, server: string, packets: { readonly in: number; readonly out: number }): void;
+  /** Counts traffic as if clients had sent it and the server answered, each reply after `replyMs` (default 1). */
+  traffic(director: string, server: string, packets: { readonly in: number; readonly out: number; readonly replyMs?: number }): void;
   drop(director: string, reason: DropReason, count: number): void;
   /** Tells what ICMP port-unreachable from a server would tell. */
   refuse(director: string, server: string, detail?: string): void;
@@ -43,7 +44,7 @@ export interface FakeEngine extends Engine {
   tamper(change: (now: Desired) => Desired): void;
 }
 
-interface Counters { packetsIn: number; bytesIn: number; packetsOut: number; bytesOut: number; created: number; moved: number }
+interface Counters { packetsIn: number; bytesIn: number; packetsOut: number; bytesOut: number; created: number; moved: number; responseTimes: number[] }
 interface FakeSession { readonly id: number; readonly director: string; serverKey: string; readonly client: string }
 
 /** Returns an empty fake. `unsupported` defaults to "can do all"; each call yields once before it works, as a real engine would. */
@@ -83,7 +84,7 @@ export function createFakeEngine(options: {
   function countersOf(director: string, key: string): Counters {
     const id = `${director}|${key}`;
     let entry = counters.get(id);
-    if (!entry) counters.set(id, (entry = { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, created: 0, moved: 0 }));
+    if (!entry) counters.set(id, (entry = { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, created: 0, moved: 0, responseTimes: Array.from({ length: RESPONSE_BUCKETS }, () => 0) }));
     return entry;
   }
 
@@ -151,7 +152,7 @@ export function createFakeEngine(options: {
         const live = sessions.filter((x) => x.director === d.name && x.serverKey === serverKey(s)).length;
         return {
           name: s.name, address: hostPortText(s.ip, s.port), sessions: live, sessionsCreated: c.created, sessionsMoved: c.moved, unanswered: 0, icmpErrors: 0,
-          packetsIn: c.packetsIn, bytesIn: c.bytesIn, packetsOut: c.packetsOut, bytesOut: c.bytesOut,
+          responseTimes: [...c.responseTimes], packetsIn: c.packetsIn, bytesIn: c.bytesIn, packetsOut: c.packetsOut, bytesOut: c.bytesOut,
         };
       });
       const own = drops.get(d.name) ?? {};
@@ -171,6 +172,16 @@ export function createFakeEngine(options: {
     const found = sessions.filter((s) => s.id > from && matches(s, filter));
     const shown = found.slice(0, request.limit);
     return { sessions: shown.map(view), next: found.length > shown.length ? String(shown.at(-1)?.id) : null, total: sessions.length };
+  }
+
+  function pin({ director, client, server }: PinRequest): number {
+    const d = current.directors.find((x) => x.name === director);
+    const s = d?.servers.find((x) => x.name === server);
+    if (!d || !s) throw new EngineError(`director '${director}' has no server '${server}'`, { cure: 'weir servers lists them' });
+    if (s.state === 'down' || s.state === 'disabled') throw new EngineError(`server '${server}' is ${s.state}: a session there would be lost`, { cure: 'pin to a server that is up' });
+    const found = sessions.filter((x) => matches(x, { director, client }));
+    for (const session of found) session.serverKey = serverKey(s);
+    return found.length;
   }
 
   function explain(query: ExplainQuery): Explanation {
@@ -208,6 +219,7 @@ export function createFakeEngine(options: {
         sessions = sessions.filter((s) => !matches(s, filter));
         return before - sessions.length;
       }),
+    pin: (request) => exclusive('pin', () => pin(request)),
     explain: (query) => exclusive('explain', () => explain(query)),
     close: (how) =>
       exclusive('close', () => {
@@ -227,6 +239,7 @@ export function createFakeEngine(options: {
       c.bytesIn += packets.in * 100;
       c.packetsOut += packets.out;
       c.bytesOut += packets.out * 100;
+      c.responseTimes[responseBucket((packets.replyMs ?? 1) * 1e6)] += packets.out;
     },
     drop(director, reason, count) {
       if (!(reason in DROP_ID)) throw new Error(`no drop reason ${reason}`);

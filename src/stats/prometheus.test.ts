@@ -8,7 +8,7 @@ import type { Reading } from '../engine/engine.ts';
 import { labelText, METRICS, metricsReference, renderMetrics, type MetricsInput } from './prometheus.ts';
 
 const traffic = { packetsIn: 10, bytesIn: 100, packetsOut: 9, bytesOut: 90 };
-const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5 };
+const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: null };
 const serverView: ServerView = {
   ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
 };

@@ -7,7 +7,7 @@ import { explainPick } from '../../src/balance/explain.ts';
 import { createPicker, type Picker, type PickerState } from '../../src/balance/picker.ts';
 import { REPLIED_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNREPLIED_TIMEOUT_MS, type OnAction } from '../../src/balance/terms.ts';
 import type { DropReason } from '../../src/engine/drops.ts';
-import { EngineError, type Engine, type EngineEvent, type ServerReading, type SessionFilter } from '../../src/engine/engine.ts';
+import { EngineError, Unsupported, type Engine, type EngineEvent, type ServerReading, type SessionFilter } from '../../src/engine/engine.ts';
 import { networkOf } from '../../src/net/cidr.ts';
 import { hostPortText, parseEndpoint, type Endpoint } from '../../src/net/endpoint.ts';
 import type { Ip } from '../../src/net/ip.ts';
@@ -194,7 +194,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     };
     for (const s of want.servers) {
       if (old?.want.servers.some((o) => serverKey(o) === serverKey(s) && o.state !== s.state)) live.blockedUntil.delete(serverKey(s));
-      if (!live.servers.has(serverKey(s))) live.servers.set(serverKey(s), { name: s.name, address: hostPortText(s.ip, s.port), packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessions: 0, sessionsCreated: 0, sessionsMoved: 0, unanswered: 0, icmpErrors: 0 });
+      if (!live.servers.has(serverKey(s))) live.servers.set(serverKey(s), { name: s.name, address: hostPortText(s.ip, s.port), packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessions: 0, sessionsCreated: 0, sessionsMoved: 0, unanswered: 0, icmpErrors: 0, responseTimes: null });
     }
     live.want = want;
     live.picker = createPicker(want.balance, candidatesOf(want), stateOf(live, () => live.position++), { previous: old?.picker });
@@ -258,6 +258,9 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       const found = matching(filter);
       found.forEach(end);
       return found.length;
+    },
+    async pin({ director }) {
+      throw new Unsupported('userspace', 'pinning sessions', director);
     },
     async explain({ client, vip }) {
       const [from, hit] = [parseEndpoint(client)!, parseEndpoint(vip)!];

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Desired } from '../../plan/desired.ts';
 import type { Plan } from '../../plan/plan.ts';
 import {
-  EngineError, Unsupported, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type Probe, type Reading, type SessionFilter, type SessionPage,
+  EngineError, Unsupported, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter, type SessionPage,
 } from '../engine.ts';
 import { changesTo, destName, refuseForeign, type Change } from './changes.ts';
 import { connectionPage, findConnection, type ConnectionLines } from './connections.ts';
@@ -127,6 +127,10 @@ export class LvsEngine implements Engine {
       const total = own.reduce((sum, s) => sum + sessionsOf(s.dests), 0);
       return connectionPage(this.#deps.connections, record.desired, { filter, page, total, timeoutS: this.#kernel().timeouts().udp });
     });
+  }
+
+  pin({ director }: PinRequest): Promise<number> {
+    return Promise.reject(new Unsupported('lvs', 'pinning sessions (ip_vs chooses the server of a connection once)', director));
   }
 
   /** Ends sessions of whole servers, by taking each away and bringing it back: ip_vs cannot end a single one. */

@@ -43,6 +43,7 @@ function directorReading(d: DesiredDirector, key: string, service: ReadService |
         sessionsCreated: total.connections,
         sessionsMoved: moved.get(name) ?? 0,
         unanswered: 0,
+        responseTimes: null,
         icmpErrors: 0,
       };
     }),

@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto';
 import type { Desired } from '../../plan/desired.ts';
 import type { Plan } from '../../plan/plan.ts';
 import {
-  EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type Probe, type Reading, type SessionFilter,
-  type SessionPage, type SessionView, type Unsupported,
+  EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter,
+  type SessionPage, type SessionView, Unsupported,
 } from '../engine.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
@@ -128,6 +128,10 @@ export class UserspaceEngine implements Engine {
   async purge(filter: SessionFilter): Promise<number> {
     const answers = await this.#askAll({ type: 'purge', filter });
     return answers.reduce((sum, a) => sum + (a.type === 'purged' ? a.count : 0), 0);
+  }
+
+  async pin({ director }: PinRequest): Promise<number> {
+    throw new Unsupported('userspace', 'pinning sessions', director);
   }
 
   async explain(query: ExplainQuery): Promise<Explanation> {

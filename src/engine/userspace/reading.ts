@@ -59,6 +59,7 @@ function serverReading(shared: SharedViews, name: string, address: string, slot:
     sessionsMoved: sum(S.moved),
     unanswered: sum(S.unanswered),
     icmpErrors: sum(S.icmpErrors),
+    responseTimes: null,
   };
 }
 
