@@ -30,7 +30,7 @@ enum policy { POLICY_NONE = 0, POLICY_KEEP = 1, POLICY_MOVE = 2, POLICY_DROP = 3
 enum algorithm { ALGORITHM_ROTATION = 0, ALGORITHM_LEAST = 1, ALGORITHM_SHORTEST = 2, ALGORITHM_IDLE_FIRST = 3, ALGORITHM_FIRST = 4, ALGORITHM_SOURCE = 5, ALGORITHM_DEST = 6, ALGORITHM_SRCDST = 7, ALGORITHM_FLOW = 8, ALGORITHM_RANDOM = 9, ALGORITHM_LOCALITY = 10, ALGORITHM_REPLICATION = 11 };
 enum command_op { COMMAND_SWEEP = 0, COMMAND_END = 1, COMMAND_PIN = 2 };
 
-enum drop_reason { DROP_NO_SERVER = 0, DROP_SESSION_MAX = 1, DROP_TABLE_FULL = 2, DROP_NO_PORT = 3, DROP_ON_POLICY = 4, DROP_UNEXPECTED_REPLY = 5, DROP_SEND_FULL = 6, DROP_TOO_BIG = 7, DROP_UNREACHABLE = 8, DROP_SEND_ERROR = 9, DROP_RECEIVE_OVERFLOW = 10, DROP_NO_DIRECTOR = 11 };
+enum drop_reason { DROP_NO_SERVER = 0, DROP_SESSION_MAX = 1, DROP_TABLE_FULL = 2, DROP_NO_PORT = 3, DROP_ON_POLICY = 4, DROP_UNEXPECTED_REPLY = 5, DROP_SEND_FULL = 6, DROP_TOO_BIG = 7, DROP_UNREACHABLE = 8, DROP_SEND_ERROR = 9, DROP_RECEIVE_OVERFLOW = 10, DROP_NO_DIRECTOR = 11, DROP_RATE_LIMIT = 12, DROP_FRAGMENT = 13, DROP_TTL = 14 };
 
 /* One session. The first cache line is all that IPv4 traffic compares and rewrites; addresses are four words, IPv4 in the last one. */
 struct session {
@@ -50,9 +50,7 @@ struct session {
 	__u64 hop; /* way to the client: link id in the low 16 bits, MAC in the other 48 */
 	__u32 packets_in;
 	__u32 packets_out;
-	__u8 family; /* 4 or 6 */
-	__u8 kind; /* enum session_kind */
-	__u16 awaited; /* request-reply: replies awaited of recent requests */
+	__u32 awaited; /* request-reply: replies awaited of recent requests */
 	__u32 epoch; /* request-reply: tick at which what is awaited turns into awaited_before, and that into unanswered */
 	__u64 bytes_in;
 	__u64 bytes_out;
@@ -60,9 +58,10 @@ struct session {
 	__u32 vip6_be[3];
 	__u32 source6_be[3];
 	__u32 created; /* tick */
-	__u16 awaited_before;
+	__u32 awaited_before;
+	__u8 family; /* 4 or 6 */
+	__u8 kind; /* enum session_kind */
 	__u16 pad;
-	__u32 rest_ticks; /* how long the reply tuple stays taken after the end */
 };
 _Static_assert(sizeof(struct session) == 128, "struct session");
 _Static_assert(offsetof(struct session, state) == 0, "session.state");
@@ -81,9 +80,7 @@ _Static_assert(offsetof(struct session, request_us) == 36, "session.request_us")
 _Static_assert(offsetof(struct session, hop) == 40, "session.hop");
 _Static_assert(offsetof(struct session, packets_in) == 48, "session.packets_in");
 _Static_assert(offsetof(struct session, packets_out) == 52, "session.packets_out");
-_Static_assert(offsetof(struct session, family) == 56, "session.family");
-_Static_assert(offsetof(struct session, kind) == 57, "session.kind");
-_Static_assert(offsetof(struct session, awaited) == 58, "session.awaited");
+_Static_assert(offsetof(struct session, awaited) == 56, "session.awaited");
 _Static_assert(offsetof(struct session, epoch) == 60, "session.epoch");
 _Static_assert(offsetof(struct session, bytes_in) == 64, "session.bytes_in");
 _Static_assert(offsetof(struct session, bytes_out) == 72, "session.bytes_out");
@@ -92,8 +89,9 @@ _Static_assert(offsetof(struct session, vip6_be) == 92, "session.vip6_be");
 _Static_assert(offsetof(struct session, source6_be) == 104, "session.source6_be");
 _Static_assert(offsetof(struct session, created) == 116, "session.created");
 _Static_assert(offsetof(struct session, awaited_before) == 120, "session.awaited_before");
-_Static_assert(offsetof(struct session, pad) == 122, "session.pad");
-_Static_assert(offsetof(struct session, rest_ticks) == 124, "session.rest_ticks");
+_Static_assert(offsetof(struct session, family) == 124, "session.family");
+_Static_assert(offsetof(struct session, kind) == 125, "session.kind");
+_Static_assert(offsetof(struct session, pad) == 126, "session.pad");
 
 /* One server of one director. The first cache line is read for every datagram. */
 struct server {
@@ -241,8 +239,11 @@ struct globals {
 	__u32 block_ticks; /* how long ICMP evidence holds */
 	__u32 hop_ticks; /* how long a looked-up next hop is used */
 	__u32 new_rate; /* new sessions a second of all directors; 0: no bound */
-	__u32 seed; /* of the index hash */
-	__u32 pad[8];
+	__u32 seed; /* of the index hash, random */
+	__u32 bucket_mask; /* buckets of the index - 1 */
+	__u32 capacity; /* records */
+	__u32 source_rate; /* new sessions a second of one source address; 0: no bound */
+	__u32 pad[5];
 	__u32 cursor; /* next record to try */
 	__u32 limit; /* records in use: a power of two, grows with need */
 	__u32 sessions; /* live */
@@ -263,7 +264,10 @@ _Static_assert(offsetof(struct globals, block_ticks) == 16, "globals.block_ticks
 _Static_assert(offsetof(struct globals, hop_ticks) == 20, "globals.hop_ticks");
 _Static_assert(offsetof(struct globals, new_rate) == 24, "globals.new_rate");
 _Static_assert(offsetof(struct globals, seed) == 28, "globals.seed");
-_Static_assert(offsetof(struct globals, pad) == 32, "globals.pad");
+_Static_assert(offsetof(struct globals, bucket_mask) == 32, "globals.bucket_mask");
+_Static_assert(offsetof(struct globals, capacity) == 36, "globals.capacity");
+_Static_assert(offsetof(struct globals, source_rate) == 40, "globals.source_rate");
+_Static_assert(offsetof(struct globals, pad) == 44, "globals.pad");
 _Static_assert(offsetof(struct globals, cursor) == 64, "globals.cursor");
 _Static_assert(offsetof(struct globals, limit) == 68, "globals.limit");
 _Static_assert(offsetof(struct globals, sessions) == 72, "globals.sessions");
@@ -415,16 +419,16 @@ _Static_assert(sizeof(struct locality_key) == 8, "struct locality_key");
 _Static_assert(offsetof(struct locality_key, dest_hash) == 0, "locality_key.dest_hash");
 _Static_assert(offsetof(struct locality_key, director) == 4, "locality_key.director");
 
-/* Servers that a destination keeps, as bits of the pool. */
+/* Servers that a destination keeps. */
 struct locality {
-	__u32 members[8];
+	__u16 members[16]; /* slot + 1; 0: none */
 	__u32 changed; /* tick */
-	__u32 pool; /* the bits are of this pool */
+	__u32 pad;
 };
 _Static_assert(sizeof(struct locality) == 40, "struct locality");
 _Static_assert(offsetof(struct locality, members) == 0, "locality.members");
 _Static_assert(offsetof(struct locality, changed) == 32, "locality.changed");
-_Static_assert(offsetof(struct locality, pool) == 36, "locality.pool");
+_Static_assert(offsetof(struct locality, pad) == 36, "locality.pad");
 
 /* What the control plane asks of the program `command`, by BPF_PROG_TEST_RUN. */
 struct command {

@@ -85,13 +85,13 @@ export const SESSION: StructSpec = {
     f('request_us', 'u32', 'when the last unanswered request came, in 1024 ns; 0: none waits'),
     f('hop', 'u64', 'way to the client: link id in the low 16 bits, MAC in the other 48'),
     f('packets_in', 'u32'), f('packets_out', 'u32'),
-    f('family', 'u8', '4 or 6'), f('kind', 'u8', 'enum session_kind'), f('awaited', 'u16', 'request-reply: replies awaited of recent requests'),
+    f('awaited', 'u32', 'request-reply: replies awaited of recent requests'),
     f('epoch', 'u32', 'request-reply: tick at which what is awaited turns into awaited_before, and that into unanswered'),
     f('bytes_in', 'u64'), f('bytes_out', 'u64'),
     f('client6_be', 'u32', 'first three words; all zero for IPv4', 3), f('vip6_be', 'u32', undefined, 3), f('source6_be', 'u32', undefined, 3),
     f('created', 'u32', 'tick'),
-    f('awaited_before', 'u16'), f('pad', 'u16'),
-    f('rest_ticks', 'u32', 'how long the reply tuple stays taken after the end'),
+    f('awaited_before', 'u32'),
+    f('family', 'u8', '4 or 6'), f('kind', 'u8', 'enum session_kind'), f('pad', 'u16'),
   ],
 };
 
@@ -161,8 +161,9 @@ export const GLOBALS: StructSpec = {
     f('linger_ticks', 'u32'), f('rest_ticks', 'u32', 'after silence'), f('rest_answered_ticks', 'u32', 'after a request that was answered in full'),
     f('answered_idle_ticks', 'u32', 'how long a request-reply session stays after its last answer'),
     f('block_ticks', 'u32', 'how long ICMP evidence holds'), f('hop_ticks', 'u32', 'how long a looked-up next hop is used'),
-    f('new_rate', 'u32', 'new sessions a second of all directors; 0: no bound'), f('seed', 'u32', 'of the index hash'),
-    f('pad', 'u32', undefined, 8),
+    f('new_rate', 'u32', 'new sessions a second of all directors; 0: no bound'), f('seed', 'u32', 'of the index hash, random'),
+    f('bucket_mask', 'u32', 'buckets of the index - 1'), f('capacity', 'u32', 'records'), f('source_rate', 'u32', 'new sessions a second of one source address; 0: no bound'),
+    f('pad', 'u32', undefined, 5),
     f('cursor', 'u32', 'next record to try'), f('limit', 'u32', 'records in use: a power of two, grows with need'),
     f('sessions', 'u32', 'live'), f('records', 'u32', 'not free'), f('fragment_id', 'u32'), f('new_second', 'u32'), f('new_count', 'u32'), f('pad2', 'u32', undefined, 9),
     f('persistence_entries', 'u32'), f('pad3', 'u32', undefined, 15),
@@ -211,7 +212,7 @@ export const PERSIST: StructSpec = { name: 'persist', size: 8, about: '', fields
 export const SOURCE_KEY: StructSpec = { name: 'source_key', size: 20, about: 'A source address (IPv6: its /64) and a director.', fields: [f('addr_be', 'u32', undefined, 4), f('director', 'u32')] };
 export const SOURCE: StructSpec = { name: 'source', size: 8, about: 'New sessions in the second that runs.', fields: [f('second', 'u32'), f('count', 'u32')] };
 export const LOCALITY_KEY: StructSpec = { name: 'locality_key', size: 8, about: '', fields: [f('dest_hash', 'u32'), f('director', 'u32')] };
-export const LOCALITY: StructSpec = { name: 'locality', size: 40, about: 'Servers that a destination keeps, as bits of the pool.', fields: [f('members', 'u32', undefined, CONSTANTS.MAX_CANDIDATES / 32), f('changed', 'u32', 'tick'), f('pool', 'u32', 'the bits are of this pool')] };
+export const LOCALITY: StructSpec = { name: 'locality', size: 40, about: 'Servers that a destination keeps.', fields: [f('members', 'u16', 'slot + 1; 0: none', 16), f('changed', 'u32', 'tick'), f('pad', 'u32')] };
 
 export const COMMAND: StructSpec = {
   name: 'command', size: 32 + 4 * CONSTANTS.COMMAND_BATCH, about: 'What the control plane asks of the program `command`, by BPF_PROG_TEST_RUN.',
