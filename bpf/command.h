@@ -53,54 +53,46 @@ __noinline __u32 sweep_one(__u32 record, __u32 now)
 		return SWEPT_LIVE;
 	policy = server->policy;
 	if (policy == POLICY_MOVE || (policy == POLICY_KEEP && server->policy_until != 0 && reached(now, server->policy_until)))
-		return session_end(g, s, record, now, true) ? SWEPT_ENDED : 0;
+		return session_end(record, now, true) ? SWEPT_ENDED : 0;
 	if (d->persistence_ticks)
-		persist(d, s->director, s);
+		persist(record);
 	if (s->kind == KIND_REQUEST_REPLY)
 		turn_epoch(s, server, d, now);
 	return SWEPT_LIVE;
 }
 
-/* Ends one live session; 1 when it did. */
-__noinline __u32 end_one(__u32 record, __u32 now, __u32 linger)
-{
-	struct globals *g = global();
-	struct session *s = session_at(record);
-
-	return g && s && session_end(g, s, record, now, linger != 0);
-}
-
 /* Moves one live session to another server, with a source port of its own there; 1 when it is there. */
 __noinline __u32 pin_one(__u32 record, __u32 slot, __u32 now)
 {
-	struct globals *g = global();
 	struct session *s = session_at(record), *moved;
-	struct packet p = {};
+	struct scratch *scratch = scratch_of(SCRATCH_OF_COMMAND);
+	struct packet *p;
 	__u64 made, hop;
 	__u32 director;
 
-	if (!g || !s || state_of(s) != SESSION_LIVE)
+	if (!scratch || !s || state_of(s) != SESSION_LIVE)
 		return 0;
+	p = &scratch->packet;
 	if (s->server == slot)
 		return 1;
-	p.family = s->family;
-	p.src[0] = s->client6_be[0];
-	p.src[1] = s->client6_be[1];
-	p.src[2] = s->client6_be[2];
-	p.src[3] = s->client4_be;
-	p.dst[0] = s->vip6_be[0];
-	p.dst[1] = s->vip6_be[1];
-	p.dst[2] = s->vip6_be[2];
-	p.dst[3] = s->vip4_be;
-	p.sport = s->client_port_be;
-	p.dport = s->vip_port_be;
-	p.now = now;
-	p.now_us = 1;
+	p->family = s->family;
+	p->src[0] = s->client6_be[0];
+	p->src[1] = s->client6_be[1];
+	p->src[2] = s->client6_be[2];
+	p->src[3] = s->client4_be;
+	p->dst[0] = s->vip6_be[0];
+	p->dst[1] = s->vip6_be[1];
+	p->dst[2] = s->vip6_be[2];
+	p->dst[3] = s->vip4_be;
+	p->sport = s->client_port_be;
+	p->dport = s->vip_port_be;
+	p->now = now;
+	p->ifindex = p->vlan = 0;
 	director = s->director;
 	hop = s->hop;
-	if (!session_end(g, s, record, now, true))
+	if (!session_end(record, now, true))
 		return 0;
-	made = session_new(&p, director, slot);
+	made = session_new(p, director, slot);
 	if (made >> 32 != OUTCOME_SESSION)
 		return 0;
 	moved = session_at((__u32)made);
@@ -110,11 +102,15 @@ __noinline __u32 pin_one(__u32 record, __u32 slot, __u32 now)
 }
 
 SEC("syscall")
-int command(struct command *c)
+int command(void *unused)
 {
+	__u32 zero = 0;
+	struct command *c = bpf_map_lookup_elem(&commands, &zero);
 	__u32 now = tick_of(bpf_ktime_get_ns());
 	__u32 done = 0, freed = 0, live = 0;
 
+	if (!c)
+		return 0;
 	if (c->op == COMMAND_SWEEP) {
 		for (__u32 i = 0; i < SWEEP_BATCH; i++) {
 			__u32 seen;
@@ -133,7 +129,7 @@ int command(struct command *c)
 		for (__u32 i = 0; i < COMMAND_BATCH; i++) {
 			if (i >= c->count)
 				break;
-			done += c->op == COMMAND_END ? end_one(c->records[i], now, c->linger) : pin_one(c->records[i], c->server, now);
+			done += c->op == COMMAND_END ? session_end(c->records[i], now, c->linger) : pin_one(c->records[i], c->server, now);
 		}
 	}
 	c->done = done;

@@ -13,10 +13,13 @@ enum outcome { OUTCOME_SESSION, OUTCOME_STATELESS, OUTCOME_PASS, OUTCOME_DROPPED
 #define NOT_TAKEN 0xffffffffu
 
 /* Returns another record whose reply tuple is that of `p`, or NOT_TAKEN. */
-static __always_inline __u32 reply_taken(const struct globals *g, const struct packet *p, __u64 hash, __u32 own)
+__noinline __u32 reply_taken(struct tuple *p, __u64 hash, __u32 own)
 {
+	struct globals *g = global();
 	__u32 tag = (__u32)(hash >> 32) & SLOT_TAG;
 
+	if (!p || !g)
+		return NOT_TAKEN;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < 2 * BUCKET_SLOTS; i++) {
 		struct bucket *bucket = i < BUCKET_SLOTS ? first_bucket(g, hash) : second_bucket(g, hash);
@@ -43,21 +46,22 @@ static __always_inline __u32 reply_taken(const struct globals *g, const struct p
  * Gives the session a source port towards its server and its slot for replies. Two CPUs that choose the same port at once both see the
  * other's slot, and whoever sees one gives way: a port is never two sessions', at worst both try the next. False when no port tried was free.
  */
-__noinline int claim_source(__u32 record, __u32 slot)
+__noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 {
 	struct globals *g = global();
 	struct session *s = session_at(record);
 	struct server *server = server_at(slot);
-	struct packet reply = {};
+	struct tuple *reply;
 	__u32 range, first, tries = 0;
 
-	if (!g || !s || !server)
+	if (!p || !g || !s || !server)
 		return 0;
+	reply = &p->reply;
 	first = server->port_first;
 	range = server->port_last >= first ? server->port_last - first + 1 : 1;
-	copy_address(reply.src, server->addr_be);
-	reply.sport = s->server_port_be;
-	reply.family = s->family;
+	copy_address(reply->src, server->addr_be);
+	reply->sport = s->server_port_be;
+	reply->family = s->family;
 	for (tries = 0; tries < PORT_PROBES; tries++) {
 		__u64 hash, mine;
 		__u32 turn;
@@ -73,18 +77,18 @@ __noinline int claim_source(__u32 record, __u32 slot)
 		}
 		if (s->source_port_be == 0)
 			continue;
-		reply.dst[0] = s->source6_be[0];
-		reply.dst[1] = s->source6_be[1];
-		reply.dst[2] = s->source6_be[2];
-		reply.dst[3] = s->source4_be;
-		reply.dport = s->source_port_be;
-		hash = tuple_hash(g->seed, reply.src, reply.dst, reply.sport, reply.dport, reply.family, 0);
-		if (reply_taken(g, &reply, hash, record) != NOT_TAKEN)
+		reply->dst[0] = s->source6_be[0];
+		reply->dst[1] = s->source6_be[1];
+		reply->dst[2] = s->source6_be[2];
+		reply->dst[3] = s->source4_be;
+		reply->dport = s->source_port_be;
+		hash = tuple_hash(g->seed, reply->src, reply->dst, reply->sport, reply->dport, reply->family, 0);
+		if (reply_taken(reply, hash, record) != NOT_TAKEN)
 			continue;
 		mine = slot_of(hash, record, DIRECTION_REPLY);
 		if (!index_insert(g, hash, mine))
 			continue;
-		if (reply_taken(g, &reply, hash, record) == NOT_TAKEN)
+		if (reply_taken(reply, hash, record) == NOT_TAKEN)
 			return 1;
 		index_remove(g, hash, mine);
 	}
@@ -153,7 +157,7 @@ __noinline __u64 session_new(struct packet *p, __u32 director, __u32 slot)
 	if (record == NO_RECORD || !s)
 		goto uncount;
 	fill_session(s, p, d, server, director, slot);
-	if (server->mode == MODE_NAT && !claim_source(record, slot)) {
+	if (server->mode == MODE_NAT && !claim_source(p, record, slot)) {
 		reason = DROP_NO_PORT;
 		goto unclaim;
 	}
@@ -171,7 +175,7 @@ __noinline __u64 session_new(struct packet *p, __u32 director, __u32 slot)
 	__sync_fetch_and_add(&g->records, 1);
 	counters->created++;
 	if (d->persistence_ticks)
-		persist(d, director, s);
+		persist(record);
 	word = *(volatile __u32 *)&s->state;
 	__sync_lock_test_and_set(&s->state, ((word & ~STATE_MASK) + GENERATION) | SESSION_LIVE);
 	return OUTCOME(OUTCOME_SESSION, record);
@@ -223,11 +227,16 @@ static __always_inline bool stateless_works(const struct server *server)
 }
 
 /* The outstanding request of a client at this server (request-reply), or NO_RECORD. */
-static __always_inline __u32 find_request(const struct globals *g, const struct packet *p, __u32 slot)
+__noinline __u32 find_request(struct packet *p, __u32 slot)
 {
-	__u64 hash = tuple_hash(g->seed, p->src, p->dst, p->sport, p->dport, p->family, slot + 1);
-	__u32 tag = (__u32)(hash >> 32) & SLOT_TAG;
+	struct globals *g = global();
+	__u64 hash;
+	__u32 tag;
 
+	if (!p || !g)
+		return NO_RECORD;
+	hash = tuple_hash(g->seed, p->src, p->dst, p->sport, p->dport, p->family, slot + 1);
+	tag = (__u32)(hash >> 32) & SLOT_TAG;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < 2 * BUCKET_SLOTS; i++) {
 		struct bucket *bucket = i < BUCKET_SLOTS ? first_bucket(g, hash) : second_bucket(g, hash);
@@ -242,7 +251,7 @@ static __always_inline __u32 find_request(const struct globals *g, const struct 
 			continue;
 		record = (__u32)found - 1;
 		s = session_at(record);
-		if (s && s->server == slot && matches_forward(s, p, p->family))
+		if (s && s->server == slot && matches_forward(s, (const struct tuple *)p, p->family))
 			return record;
 	}
 	return NO_RECORD;
@@ -289,12 +298,12 @@ __noinline __u64 new_flow(struct packet *p)
 	if (d->kind == KIND_ONE_WAY)
 		return OUTCOME(OUTCOME_STATELESS, slot);
 	if (d->kind == KIND_REQUEST_REPLY) {
-		record = find_request(g, p, slot);
+		record = find_request(p, slot);
 		s = session_at(record);
 		if (record != NO_RECORD && s && state_of(s) == SESSION_LIVE) {
 			if (!reached(p->now, s->expires))
 				return OUTCOME(OUTCOME_SESSION, record);
-			session_end(g, s, record, p->now, false);
+			session_end(record, p->now, false);
 		}
 	}
 	if (!within_rates(g, p, director)) {

@@ -102,7 +102,7 @@ static __always_inline bool exceeds(const struct rewrite *r, __u32 ip_length)
 	return link && link->mtu && ip_length > link->mtu;
 }
 
-static __always_inline int deliver4(struct xdp_md *ctx, const struct packet *p, const struct rewrite *r, struct iphdr *ip, struct udphdr *udp)
+static __always_inline int deliver4(struct xdp_md *ctx, struct packet *p, struct rewrite *r, struct iphdr *ip, struct udphdr *udp)
 {
 	__u32 length = bpf_ntohs(ip->tot_len);
 
@@ -131,7 +131,7 @@ static __always_inline int deliver4(struct xdp_md *ctx, const struct packet *p, 
 	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IP));
 }
 
-static __always_inline int deliver6(struct xdp_md *ctx, const struct packet *p, const struct rewrite *r, struct ipv6hdr *ip, struct fragment_header *fragment, struct udphdr *udp)
+static __always_inline int deliver6(struct xdp_md *ctx, struct packet *p, struct rewrite *r, struct ipv6hdr *ip, struct fragment_header *fragment, struct udphdr *udp)
 {
 	__u32 length = bpf_ntohs(ip->payload_len);
 
@@ -197,44 +197,42 @@ static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct pac
 	return XDP_TX;
 }
 
-static __always_inline int later_fragment4(struct xdp_md *ctx, struct packet *p, struct iphdr *ip)
+static __always_inline int later_fragment4(struct xdp_md *ctx, struct packet *p, struct rewrite *r, struct iphdr *ip)
 {
-	struct rewrite r = {};
 	__u32 id = 0;
-	int verdict = deliver_later_fragment(ctx, p, &r, &id);
+	int verdict = deliver_later_fragment(ctx, p, r, &id);
 
 	if (verdict != XDP_TX)
 		return verdict;
 	if (ip->ttl <= 1)
-		return drop(r.director, DROP_TTL, -1);
-	if (r.mode == MODE_TUNNEL)
-		return tunnel(ctx, p, &r, 4, bpf_ntohs(ip->tot_len));
-	if (r.mode == MODE_NAT) {
+		return drop(r->director, DROP_TTL, -1);
+	if (r->mode == MODE_TUNNEL)
+		return tunnel(ctx, p, r, 4, bpf_ntohs(ip->tot_len));
+	if (r->mode == MODE_NAT) {
 		renumber_ip4(ip, id);
-		patch_ip4(ip, &r);
+		patch_ip4(ip, r);
 	}
-	return send(ctx, p->l3, p->vlan, r.hop, r.director, bpf_htons(ETH_P_IP));
+	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IP));
 }
 
-static __always_inline int later_fragment6(struct xdp_md *ctx, struct packet *p, struct ipv6hdr *ip, struct fragment_header *fragment)
+static __always_inline int later_fragment6(struct xdp_md *ctx, struct packet *p, struct rewrite *r, struct ipv6hdr *ip, struct fragment_header *fragment)
 {
-	struct rewrite r = {};
 	__u32 id = 0;
-	int verdict = deliver_later_fragment(ctx, p, &r, &id);
+	int verdict = deliver_later_fragment(ctx, p, r, &id);
 
 	if (verdict != XDP_TX)
 		return verdict;
 	if (ip->hop_limit <= 1)
-		return drop(r.director, DROP_TTL, -1);
-	if (r.mode == MODE_TUNNEL)
-		return tunnel(ctx, p, &r, 6, bpf_ntohs(ip->payload_len) + sizeof(*ip));
-	if (r.mode == MODE_NAT) {
+		return drop(r->director, DROP_TTL, -1);
+	if (r->mode == MODE_TUNNEL)
+		return tunnel(ctx, p, r, 6, bpf_ntohs(ip->payload_len) + sizeof(*ip));
+	if (r->mode == MODE_NAT) {
 		fragment->id = id;
-		copy_address(ip->saddr.s6_addr32, r.src);
-		copy_address(ip->daddr.s6_addr32, r.dst);
+		copy_address(ip->saddr.s6_addr32, r->src);
+		copy_address(ip->daddr.s6_addr32, r->dst);
 		ip->hop_limit--;
 	}
-	return send(ctx, p->l3, p->vlan, r.hop, r.director, bpf_htons(ETH_P_IPV6));
+	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IPV6));
 }
 
 #endif

@@ -37,11 +37,11 @@ static __always_inline void take_evidence(struct globals *g, struct server *serv
  * Finds the session of the datagram that an error carries: `inner` is as the error has it. Fills `r` with what the carried header becomes (src, dst,
  * ports) and `hop`; XDP_TX to go on, else the verdict. `evidence`: it says that the destination cannot be reached.
  */
-static __always_inline int trace(struct xdp_md *ctx, const struct packet *inner, bool evidence, struct rewrite *r, __u8 family, bool *from_server)
+static __always_inline int trace(struct xdp_md *ctx, struct tuple *inner, __u32 now, bool evidence, struct rewrite *r, __u8 family, bool *from_server)
 {
 	struct globals *g = global();
 	enum direction direction = DIRECTION_FORWARD;
-	struct packet back = {};
+	struct tuple back = {};
 	struct server *server;
 	struct session *s;
 	__u32 record = 0;
@@ -64,7 +64,7 @@ static __always_inline int trace(struct xdp_md *ctx, const struct packet *inner,
 	r->server = s->server;
 	if (*from_server) {
 		if (evidence) {
-			take_evidence(g, server, inner->now);
+			take_evidence(g, server, now);
 			return XDP_DROP;
 		}
 		r->src[3] = s->client4_be;
@@ -89,7 +89,7 @@ static __always_inline int trace(struct xdp_md *ctx, const struct packet *inner,
 		}
 		r->sport = s->server_port_be;
 		r->dport = s->source_port_be;
-		r->hop = way_to(ctx, server, s->server, inner->now);
+		r->hop = way_to(ctx, server, s->server, now);
 	}
 	return XDP_TX;
 }
@@ -105,14 +105,15 @@ static __noinline void count_translated(__u32 director, __u32 slot)
 		of_server->icmp++;
 }
 
-static __always_inline int icmp4(struct xdp_md *ctx, struct packet *p)
+static __noinline int icmp4(struct xdp_md *ctx, struct scratch *scratch)
 {
+	struct packet *p = &scratch->packet;
+	struct rewrite *r = &scratch->rewrite;
+	struct tuple *inner = &scratch->carried;
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + (p->l3 & 31), *carried;
 	struct icmp_header *icmp;
 	struct udphdr *udp;
-	struct packet inner = {};
-	struct rewrite r = {};
 	bool from_server = false, evidence;
 	__u32 source, destination;
 	__u64 sum = 0;
@@ -130,43 +131,44 @@ static __always_inline int icmp4(struct xdp_md *ctx, struct packet *p)
 	udp = (void *)(carried + 1);
 	if ((void *)(udp + 1) > data_end)
 		return XDP_PASS;
-	inner.family = 4;
-	inner.src[3] = carried->saddr;
-	inner.dst[3] = carried->daddr;
-	inner.sport = udp->source;
-	inner.dport = udp->dest;
-	inner.now = p->now;
+	inner->family = 4;
+	inner->src[0] = inner->src[1] = inner->src[2] = 0;
+	inner->dst[0] = inner->dst[1] = inner->dst[2] = 0;
+	inner->src[3] = carried->saddr;
+	inner->dst[3] = carried->daddr;
+	inner->sport = udp->source;
+	inner->dport = udp->dest;
 	evidence = icmp->type == ICMP_UNREACHABLE && icmp->code != ICMP_TOO_BIG_CODE;
 	/* The error comes to whom the carried datagram was from; anything else is forged or not understood. */
 	if (p->dst[3] != carried->saddr)
 		return XDP_PASS;
-	verdict = trace(ctx, &inner, evidence, &r, 4, &from_server);
+	verdict = trace(ctx, inner, p->now, evidence, r, 4, &from_server);
 	if (verdict != XDP_TX)
 		return verdict;
 	if (ip->ttl <= 1)
-		return drop(r.director, DROP_TTL, -1);
+		return drop(r->director, DROP_TTL, -1);
 	/* Outside: to whom the carried datagram is now from; from the router that says so, unless it is the other end itself, which goes by the name its peer knows. */
-	destination = r.src[3];
-	source = p->src[3] == carried->daddr ? r.dst[3] : p->src[3];
+	destination = r->src[3];
+	source = p->src[3] == carried->daddr ? r->dst[3] : p->src[3];
 	/* Inside: addresses, header checksum, ports, UDP checksum, each change also a change of what the ICMP checksum covers. */
-	sum = change(carried->saddr, r.src[3]) + change(carried->daddr, r.dst[3]);
+	sum = change(carried->saddr, r->src[3]) + change(carried->daddr, r->dst[3]);
 	before = carried->check;
 	check = before;
 	patch(&check, sum);
 	carried->check = check;
 	sum += (__u64)(__u16)~before + check;
-	carried->saddr = r.src[3];
-	carried->daddr = r.dst[3];
+	carried->saddr = r->src[3];
+	carried->daddr = r->dst[3];
 	{
-		__u64 ports = change((__u32)inner.sport << 16 | inner.dport, (__u32)r.sport << 16 | r.dport);
+		__u64 ports = change((__u32)inner->sport << 16 | inner->dport, (__u32)r->sport << 16 | r->dport);
 		__u16 old = udp->check;
 
-		udp->source = r.sport;
-		udp->dest = r.dport;
+		udp->source = r->sport;
+		udp->dest = r->dport;
 		sum += ports;
 		if (old) {
 			check = old;
-			patch(&check, ports + change(inner.src[3], r.src[3]) + change(inner.dst[3], r.dst[3]));
+			patch(&check, ports + change(inner->src[3], r->src[3]) + change(inner->dst[3], r->dst[3]));
 			if (check == 0)
 				check = 0xffff;
 			udp->check = check;
@@ -176,21 +178,22 @@ static __always_inline int icmp4(struct xdp_md *ctx, struct packet *p)
 	check = icmp->check;
 	patch(&check, sum);
 	icmp->check = check;
-	r.src[3] = source;
-	r.dst[3] = destination;
-	patch_ip4(ip, &r);
-	count_translated(r.director, r.server);
-	return send(ctx, p->l3, p->vlan, r.hop, r.director, bpf_htons(ETH_P_IP));
+	r->src[3] = source;
+	r->dst[3] = destination;
+	patch_ip4(ip, r);
+	count_translated(r->director, r->server);
+	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IP));
 }
 
-static __always_inline int icmp6(struct xdp_md *ctx, struct packet *p)
+static __noinline int icmp6(struct xdp_md *ctx, struct scratch *scratch)
 {
+	struct packet *p = &scratch->packet;
+	struct rewrite *r = &scratch->rewrite;
+	struct tuple *inner = &scratch->carried;
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct ipv6hdr *ip = data + (p->l3 & 31), *carried;
 	struct icmp_header *icmp;
 	struct udphdr *udp;
-	struct packet inner = {};
-	struct rewrite r = {};
 	bool from_server = false;
 	__u32 source[4], destination[4];
 	__u64 sum, ports;
@@ -208,37 +211,36 @@ static __always_inline int icmp6(struct xdp_md *ctx, struct packet *p)
 	udp = (void *)(carried + 1);
 	if ((void *)(udp + 1) > data_end)
 		return XDP_PASS;
-	inner.family = 6;
-	copy_address(inner.src, carried->saddr.s6_addr32);
-	copy_address(inner.dst, carried->daddr.s6_addr32);
-	inner.sport = udp->source;
-	inner.dport = udp->dest;
-	inner.now = p->now;
-	if (!same_address(p->dst, inner.src))
+	inner->family = 6;
+	copy_address(inner->src, carried->saddr.s6_addr32);
+	copy_address(inner->dst, carried->daddr.s6_addr32);
+	inner->sport = udp->source;
+	inner->dport = udp->dest;
+	if (!same_address(p->dst, inner->src))
 		return XDP_PASS;
-	verdict = trace(ctx, &inner, icmp->type == ICMP6_UNREACHABLE, &r, 6, &from_server);
+	verdict = trace(ctx, inner, p->now, icmp->type == ICMP6_UNREACHABLE, r, 6, &from_server);
 	if (verdict != XDP_TX)
 		return verdict;
 	if (ip->hop_limit <= 1)
-		return drop(r.director, DROP_TTL, -1);
-	copy_address(destination, r.src);
-	if (same_address(p->src, inner.dst))
-		copy_address(source, r.dst);
+		return drop(r->director, DROP_TTL, -1);
+	copy_address(destination, r->src);
+	if (same_address(p->src, inner->dst))
+		copy_address(source, r->dst);
 	else
 		copy_address(source, p->src);
-	ports = change((__u32)inner.sport << 16 | inner.dport, (__u32)r.sport << 16 | r.dport);
-	sum = address_change(inner.src, r.src, 6) + address_change(inner.dst, r.dst, 6);
+	ports = change((__u32)inner->sport << 16 | inner->dport, (__u32)r->sport << 16 | r->dport);
+	sum = address_change(inner->src, r->src, 6) + address_change(inner->dst, r->dst, 6);
 	old = udp->check;
-	udp->source = r.sport;
-	udp->dest = r.dport;
+	udp->source = r->sport;
+	udp->dest = r->dport;
 	check = old;
 	patch(&check, sum + ports);
 	if (check == 0)
 		check = 0xffff;
 	udp->check = check;
 	sum += ports + (__u64)(__u16)~old + check;
-	copy_address(carried->saddr.s6_addr32, r.src);
-	copy_address(carried->daddr.s6_addr32, r.dst);
+	copy_address(carried->saddr.s6_addr32, r->src);
+	copy_address(carried->daddr.s6_addr32, r->dst);
 	/* RFC 4443 2.3: the checksum covers the outer addresses too. */
 	sum += address_change(p->src, source, 6) + address_change(p->dst, destination, 6);
 	check = icmp->check;
@@ -247,8 +249,8 @@ static __always_inline int icmp6(struct xdp_md *ctx, struct packet *p)
 	copy_address(ip->saddr.s6_addr32, source);
 	copy_address(ip->daddr.s6_addr32, destination);
 	ip->hop_limit--;
-	count_translated(r.director, r.server);
-	return send(ctx, p->l3, p->vlan, r.hop, r.director, bpf_htons(ETH_P_IPV6));
+	count_translated(r->director, r->server);
+	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IPV6));
 }
 
 #endif

@@ -39,7 +39,7 @@ static __always_inline struct bucket *second_bucket(const struct globals *g, __u
 }
 
 /* True when the datagram is one of this session's clients' to its VIP. */
-static __always_inline bool matches_forward(const struct session *s, const struct packet *p, __u8 family)
+static __always_inline bool matches_forward(const struct session *s, const struct tuple *p, __u8 family)
 {
 	if (s->client4_be != p->src[3] || s->vip4_be != p->dst[3] || s->client_port_be != p->sport || s->vip_port_be != p->dport || s->family != family)
 		return false;
@@ -50,7 +50,7 @@ static __always_inline bool matches_forward(const struct session *s, const struc
 }
 
 /* True when the datagram is an answer of the session's server to the address and port it saw. */
-static __always_inline bool matches_reply(const struct session *s, const struct packet *p, __u8 family)
+static __always_inline bool matches_reply(const struct session *s, const struct tuple *p, __u8 family)
 {
 	const struct server *server;
 
@@ -65,7 +65,7 @@ static __always_inline bool matches_reply(const struct session *s, const struct 
 	       server->addr_be[0] == p->src[0] && server->addr_be[1] == p->src[1] && server->addr_be[2] == p->src[2];
 }
 
-static __always_inline struct session *bucket_find(const struct bucket *bucket, const struct packet *p, __u64 hash, __u8 family, enum direction *direction, __u32 *record)
+static __always_inline struct session *bucket_find(const struct bucket *bucket, const struct tuple *p, __u64 hash, __u8 family, enum direction *direction, __u32 *record)
 {
 	__u32 tag = (__u32)(hash >> 32) & SLOT_TAG;
 
@@ -95,7 +95,7 @@ static __always_inline struct session *bucket_find(const struct bucket *bucket, 
 }
 
 /* Returns the session of the datagram and which way it goes, or NULL. */
-static __always_inline struct session *index_find(const struct globals *g, const struct packet *p, __u64 hash, __u8 family, enum direction *direction, __u32 *record)
+static __always_inline struct session *index_find(const struct globals *g, const struct tuple *p, __u64 hash, __u8 family, enum direction *direction, __u32 *record)
 {
 	struct bucket *bucket = first_bucket(g, hash);
 	struct session *s;

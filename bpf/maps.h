@@ -62,6 +62,9 @@ ARRAY_MAP(pools, struct pool, MAX_POOLS, BPF_F_MMAPABLE);
 ARRAY_MAP(links, struct link, MAX_LINKS, BPF_F_MMAPABLE);
 ARRAY_MAP(globals, struct globals, 1, BPF_F_MMAPABLE);
 
+/* What the program `command` is to do; a context's fields cannot be indexed, a map's can. */
+ARRAY_MAP(commands, struct command, 1, BPF_F_MMAPABLE);
+
 COUNTER_MAP(server_stats, struct server_counters, MAX_SERVERS);
 COUNTER_MAP(drop_stats, struct drop_counters, MAX_DIRECTORS + 1);
 
@@ -91,8 +94,9 @@ struct table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_INNER_MAP);
-	__type(key, __u32);
-	__type(value, struct table_chunk);
+	/* Sizes, not types: clang leaves the types of an inner map without their members. */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct table_chunk));
 };
 
 struct {

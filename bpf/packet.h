@@ -32,15 +32,20 @@ struct fragment_header {
 	__be32 id;
 };
 
-/* Addresses are four words, IPv4 in the last one and zeros before it. Ticks and microseconds: abi.h. */
-struct packet {
+/* Addresses are four words, IPv4 in the last one and zeros before it. */
+struct tuple {
 	__u32 src[4];
 	__u32 dst[4];
 	__u16 sport;
 	__u16 dport;
+	__u32 family; /* 4 or 6 */
+};
+
+/* Ticks and microseconds: abi.h. */
+struct packet {
+	struct tuple;
 	__u16 length;  /* UDP payload bytes */
-	__u8 family;   /* 4 or 6 */
-	__u8 fragment; /* 1: the first fragment of several */
+	__u16 fragment; /* 1: the first fragment of several */
 	__u32 fragment_id;
 	__u32 now;     /* tick */
 	__u32 now_us;  /* 1024 ns, never 0 */
@@ -49,7 +54,52 @@ struct packet {
 	__u64 hop;     /* the neighbour it came from: MAC << 16, link id still 0 */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the UDP or ICMP header */
+	struct tuple reply; /* of a new session: what its server's answers look like */
 };
+
+/* What the datagram becomes. Ports and addresses in network order. */
+struct rewrite {
+	__u32 src[4];
+	__u32 dst[4];
+	__u16 sport;
+	__u16 dport;
+	__u32 mode;     /* enum forwarding_mode */
+	__u64 hop;
+	__u32 director; /* whom a drop on the way out counts for */
+	__u32 server;
+};
+
+/*
+ * Where a run keeps its datagram: 512 bytes of stack are not enough for that and the slow path. One for datagrams, whose run nothing
+ * interrupts that needs it too, and one for `command`, which a datagram may interrupt.
+ */
+struct pick_state {
+	__u32 best;
+	__u32 best_load;
+	__u32 best_weight;
+	__u32 total_weight;
+	__u32 count;
+	__u32 unequal;
+	__s32 left;
+	__u32 busiest;
+	__u32 busy_load;
+	__u32 busy_weight;
+};
+
+struct scratch {
+	struct pick_state pick;
+	struct packet packet;
+	struct rewrite rewrite;
+	struct tuple carried;
+};
+enum scratch_of { SCRATCH_OF_DATAGRAM, SCRATCH_OF_COMMAND, SCRATCHES };
+
+COUNTER_MAP(scratches, struct scratch, SCRATCHES);
+
+static __always_inline struct scratch *scratch_of(__u32 whom)
+{
+	return bpf_map_lookup_elem(&scratches, &whom);
+}
 
 static __always_inline bool same_address(const __u32 *a, const __u32 *b)
 {

@@ -78,14 +78,28 @@ static __always_inline __u32 spread_point(__u32 position, __u32 total, __u32 ste
 	return (__u64)(position * 0x9e3779b1u) * total >> 32;
 }
 
+/*
+ * What a walk over the candidates has found so far lies in memory, not in registers: the verifier then forgets between two candidates what
+ * it knew of the last, and looks at each of them once instead of at every way there.
+ */
+static __always_inline struct pick_state *fresh_pick(void)
+{
+	struct scratch *scratch = scratch_of(SCRATCH_OF_DATAGRAM);
+
+	if (!scratch)
+		return NULL;
+	scratch->pick = (struct pick_state){ .best = NOBODY };
+	return &scratch->pick;
+}
+
 /* spread() of src/balance/spread.ts over the candidates that are not blocked (and idle, when asked for). Returns a candidate or NOBODY. */
 __noinline __u32 pick_spread(__u32 pool_index, __u32 now, __u32 position, __u32 idle_only)
 {
 	struct pool *pool = pool_at(pool_index);
-	__u32 total = 0, count = 0, first = NOBODY, first_weight = 0, equal = 1, weight = 0;
-	__s32 left;
+	struct pick_state *found = fresh_pick();
+	__u32 weight = 0;
 
-	if (!pool)
+	if (!pool || !found)
 		return NOBODY;
 	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
 		struct server *server;
@@ -95,18 +109,18 @@ __noinline __u32 pick_spread(__u32 pool_index, __u32 now, __u32 position, __u32 
 		server = candidate_server(pool, i, now, &weight);
 		if (!server || (idle_only && server->active != 0))
 			continue;
-		if (first == NOBODY) {
-			first = i;
-			first_weight = weight;
-		} else if (weight != first_weight) {
-			equal = 0;
+		if (found->count == 0) {
+			found->best = i;
+			found->best_weight = weight;
+		} else if (weight != found->best_weight) {
+			found->unequal = 1;
 		}
-		total += weight;
-		count++;
+		found->total_weight += weight;
+		found->count++;
 	}
-	if (count <= 1 || !first_weight)
-		return first;
-	left = spread_point(position, total, equal ? first_weight : 0);
+	if (found->count <= 1 || !found->best_weight)
+		return found->best;
+	found->left = spread_point(position, found->total_weight, found->unequal ? 0 : found->best_weight);
 	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
 		struct server *server;
 
@@ -115,11 +129,11 @@ __noinline __u32 pick_spread(__u32 pool_index, __u32 now, __u32 position, __u32 
 		server = candidate_server(pool, i, now, &weight);
 		if (!server || (idle_only && server->active != 0))
 			continue;
-		left -= weight;
-		if (left < 0)
+		found->left -= weight;
+		if (found->left < 0)
 			return i;
 	}
-	return first;
+	return found->best;
 }
 
 __noinline __u32 pick_rotation(__u32 pool_index, __u32 director, __u32 now)
@@ -182,14 +196,14 @@ __noinline __u32 pick_hash(__u32 pool_index, __u32 hash, __u32 now)
 __noinline __u32 pick_least(__u32 pool_index, __u32 director, __u32 now, __u32 extra)
 {
 	struct pool *pool = pool_at(pool_index);
-	__u32 best = NOBODY, best_load = 0, best_weight = 0, tied_weight = 0, ties = 0, equal = 1, weight = 0;
-	__s32 left;
+	struct pick_state *found = fresh_pick();
+	__u32 weight = 0;
 
-	if (!pool)
+	if (!pool || !found)
 		return NOBODY;
 	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
 		struct server *server;
-		__u64 mine, theirs;
+		__u64 mine, least;
 		__u32 load;
 
 		if (i >= pool->head.count)
@@ -198,47 +212,45 @@ __noinline __u32 pick_least(__u32 pool_index, __u32 director, __u32 now, __u32 e
 		if (!server)
 			continue;
 		load = server->active + extra;
-		mine = (__u64)load * best_weight;
-		theirs = (__u64)best_load * weight;
-		if (best != NOBODY && mine > theirs)
-			continue;
-		if (best == NOBODY || mine < theirs) {
-			best = i;
-			best_load = load;
-			best_weight = tied_weight = weight;
-			ties = 0;
-			equal = 1;
-		} else {
-			ties++;
-			tied_weight += weight;
-			if (weight != best_weight)
-				equal = 0;
+		mine = (__u64)load * found->best_weight;
+		least = (__u64)found->best_load * weight;
+		if (found->best == NOBODY || mine < least) {
+			found->best = i;
+			found->best_load = load;
+			found->best_weight = found->total_weight = weight;
+			found->count = found->unequal = 0;
+		} else if (mine == least) {
+			found->count++;
+			found->total_weight += weight;
+			found->unequal |= weight ^ found->best_weight;
 		}
 	}
-	if (ties == 0 || !best_weight)
-		return best;
-	left = spread_point(next_position(director), tied_weight, equal ? best_weight : 0);
+	if (found->count == 0 || !found->best_weight)
+		return found->best;
+	found->left = spread_point(next_position(director), found->total_weight, found->unequal ? 0 : found->best_weight);
 	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
 		struct server *server;
 
 		if (i >= pool->head.count)
 			break;
 		server = candidate_server(pool, i, now, &weight);
-		if (!server || (__u64)(server->active + extra) * best_weight != (__u64)best_load * weight)
+		if (!server || (__u64)(server->active + extra) * found->best_weight != (__u64)found->best_load * weight)
 			continue;
-		left -= weight;
-		if (left < 0)
+		found->left -= weight;
+		if (found->left < 0)
 			return i;
 	}
-	return best;
+	/* Another CPU changed a count between the two passes. */
+	return found->best;
 }
 
 __noinline __u32 pick_idle_first(__u32 pool_index, __u32 director, __u32 now)
 {
 	struct pool *pool = pool_at(pool_index);
-	__u32 idle = 0, weight = 0;
+	struct pick_state *found = fresh_pick();
+	__u32 weight = 0, idle;
 
-	if (!pool)
+	if (!pool || !found)
 		return NOBODY;
 	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
 		struct server *server;
@@ -247,8 +259,9 @@ __noinline __u32 pick_idle_first(__u32 pool_index, __u32 director, __u32 now)
 			break;
 		server = candidate_server(pool, i, now, &weight);
 		if (server && server->active == 0)
-			idle++;
+			found->count++;
 	}
+	idle = found->count;
 	if (idle == 0)
 		return pick_least(pool_index, director, now, 1);
 	return pick_spread(pool_index, now, idle == 1 ? 0 : next_position(director), 1);
@@ -271,12 +284,15 @@ __noinline __u32 pick_first(__u32 pool_index, __u32 now)
 	return NOBODY;
 }
 
-static __always_inline bool overloaded(const struct server *server, const struct pool *pool, __u32 now)
+/* Overloaded as in IPVS: more sessions than weight while some other has fewer than half its weight. */
+__noinline __u32 is_overloaded(__u32 slot, __u32 pool_index, __u32 now)
 {
+	struct server *server = server_at(slot);
+	struct pool *pool = pool_at(pool_index);
 	__u32 weight = 0;
 
-	if (server->active <= server->weight)
-		return false;
+	if (!server || !pool || server->active <= server->weight)
+		return 0;
 	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
 		struct server *other;
 
@@ -284,9 +300,64 @@ static __always_inline bool overloaded(const struct server *server, const struct
 			break;
 		other = candidate_server(pool, i, now, &weight);
 		if (other && other->active * 2 < weight)
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
+}
+
+/* Returns the least loaded usable member's slot, or NOBODY; lets a set that did not change for a day lose its busiest member. */
+static __always_inline __u32 locality_member(struct locality *kept, __u32 director, __u32 now, __u32 replication)
+{
+	struct pick_state *found = fresh_pick();
+	__u32 busiest;
+
+	if (!found)
+		return NOBODY;
+	for (int i = 0; i < LOCALITY_MEMBERS; i++) {
+		__u32 slot = kept->members[i];
+		struct server *server;
+
+		if (slot == 0)
+			continue;
+		found->count++;
+		server = server_at(slot - 1);
+		if (!server)
+			continue;
+		if (found->busy_weight == 0 || (__u64)server->active * found->busy_weight > (__u64)found->busy_load * server->weight) {
+			found->busiest = i;
+			found->busy_load = server->active;
+			found->busy_weight = server->weight;
+		}
+		if (!is_usable(server, director, now))
+			continue;
+		if (found->best == NOBODY || (__u64)server->active * found->best_weight < (__u64)found->best_load * server->weight) {
+			found->best = slot - 1;
+			found->best_load = server->active;
+			found->best_weight = server->weight;
+		}
+	}
+	busiest = found->busiest;
+	if (replication && found->count > 1 && now - kept->changed > REPLICATION_SHRINK_TICKS && busiest < LOCALITY_MEMBERS) {
+		kept->members[busiest] = 0;
+		kept->changed = now;
+	}
+	return found->best;
+}
+
+static __always_inline void join_set(struct locality *kept, __u32 slot, __u32 now)
+{
+	__u32 room = LOCALITY_MEMBERS;
+
+	for (__u32 i = 0; i < LOCALITY_MEMBERS; i++) {
+		if (kept->members[i] == slot + 1)
+			return;
+		if (kept->members[i] == 0)
+			room = i;
+	}
+	if (room < LOCALITY_MEMBERS) {
+		kept->members[room] = slot + 1;
+		kept->changed = now;
+	}
 }
 
 /*
@@ -297,70 +368,32 @@ __noinline __u32 pick_locality(__u32 pool_index, __u32 director, __u32 now, __u3
 {
 	struct pool *pool = pool_at(pool_index);
 	struct director *d = director_at(director);
-	struct locality_key key = { .director = director };
+	struct locality_key key = {};
 	struct locality *kept, fresh = {};
-	__u32 best = NOBODY, busiest = 0, best_load = 0, best_weight = 0, busy_load = 0, busy_weight = 0, count = 0, chosen;
+	__u32 slot, chosen;
 
 	if (!pool || !d)
 		return NOBODY;
+	key.director = director;
 	key.dest_hash = d->dest_hash;
 	kept = bpf_map_lookup_elem(&localities, &key);
 	if (kept) {
-		struct server *server;
-
-		for (int i = 0; i < LOCALITY_MEMBERS; i++) {
-			__u32 slot = kept->members[i];
-
-			if (slot == 0)
-				continue;
-			count++;
-			server = server_at(slot - 1);
-			if (!server)
-				continue;
-			if (busy_weight == 0 || (__u64)server->active * busy_weight > (__u64)busy_load * server->weight) {
-				busiest = i;
-				busy_load = server->active;
-				busy_weight = server->weight;
-			}
-			if (!is_usable(server, director, now))
-				continue;
-			if (best == NOBODY || (__u64)server->active * best_weight < (__u64)best_load * server->weight) {
-				best = slot - 1;
-				best_load = server->active;
-				best_weight = server->weight;
-			}
-		}
-		if (replication && count > 1 && now - kept->changed > REPLICATION_SHRINK_TICKS && busiest < LOCALITY_MEMBERS) {
-			kept->members[busiest] = 0;
-			kept->changed = now;
-		}
-		server = best == NOBODY ? NULL : server_at(best);
-		if (server && !overloaded(server, pool, now))
-			return best;
+		slot = locality_member(kept, director, now, replication);
+		if (slot != NOBODY && !is_overloaded(slot, pool_index, now))
+			return slot;
 	}
 	chosen = pick_least(pool_index, director, now, 0);
 	if (chosen >= MAX_CANDIDATES)
 		return NOBODY;
-	chosen = pool->candidates[chosen].server;
+	slot = pool->candidates[chosen].server;
 	if (kept && replication) {
-		int room = -1;
-
-		for (int i = 0; i < LOCALITY_MEMBERS; i++) {
-			if (kept->members[i] == chosen + 1)
-				return chosen;
-			if (kept->members[i] == 0 && room < 0)
-				room = i;
-		}
-		if (room >= 0 && room < LOCALITY_MEMBERS) {
-			kept->members[room] = chosen + 1;
-			kept->changed = now;
-		}
-		return chosen;
+		join_set(kept, slot, now);
+		return slot;
 	}
-	fresh.members[0] = chosen + 1;
+	fresh.members[0] = slot + 1;
 	fresh.changed = now;
 	bpf_map_update_elem(&localities, &key, &fresh, BPF_ANY);
-	return chosen;
+	return slot;
 }
 
 /* Returns the server slot persistence holds this client to, or NOBODY. */

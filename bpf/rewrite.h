@@ -7,18 +7,6 @@
 
 #include "stats.h"
 
-/* What the datagram becomes. Ports and addresses in network order. */
-struct rewrite {
-	__u32 src[4];
-	__u32 dst[4];
-	__u16 sport;
-	__u16 dport;
-	__u32 mode;     /* enum forwarding_mode */
-	__u64 hop;
-	__u32 director; /* whom a drop on the way out counts for */
-	__u32 server;
-};
-
 #define AF_INET 2
 #define AF_INET6 10
 /* Words of a datagram that are summed when its checksum has to be made anew: 4096 bytes. */
@@ -65,31 +53,30 @@ static __always_inline __u64 pseudo_header(const __u32 *src, const __u32 *dst, _
 /* Returns the sum of `length` bytes of the frame from `at`, 0x10000 when it is not all there. */
 __noinline __u32 sum_bytes(struct xdp_md *ctx, __u32 at, __u32 length)
 {
-	void *data_end = (void *)(long)ctx->data_end;
-	__u8 *byte = (__u8 *)(long)ctx->data;
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	__u64 sum = 0;
 
 	if (at > 256 || length > SUM_WORDS * 4)
 		return 0x10000;
-	byte += at;
-	for (int i = 0; i < SUM_WORDS; i++) {
-		if (length < 4)
+	for (__u32 i = 0; i < SUM_WORDS; i++) {
+		__u32 *word = data + at + 4 * i;
+
+		if (4 * i + 4 > length)
 			break;
-		if ((void *)(byte + 4) > data_end)
+		if ((void *)(word + 1) > data_end)
 			return 0x10000;
-		sum += *(__u32 *)byte;
-		byte += 4;
-		length -= 4;
+		sum += *word;
 	}
-	for (int i = 0; i < 3; i++) {
-		if (length == 0)
+	/* What is left of a word, as if zeros followed. */
+	for (__u32 i = 0; i < 3; i++) {
+		__u32 left = (length & ~3u) + i;
+		__u8 *byte = data + at + (left & 0x1fff);
+
+		if (left >= length)
 			break;
 		if ((void *)(byte + 1) > data_end)
 			return 0x10000;
-		sum += (__u32)*byte << (i & 1 ? 8 : 0);
-		/* The third of three bytes starts a word of its own. */
-		byte++;
-		length--;
+		sum += (__u32)*byte << (8 * i);
 	}
 	return fold(sum);
 }
@@ -124,13 +111,13 @@ static __always_inline bool complete_checksum(struct xdp_md *ctx, const struct p
 }
 
 /* Remembers what became of a first fragment, for those after it; returns the identification they all get. */
-static __noinline __u32 remember_fragment(const struct packet *p, const struct rewrite *r)
+__noinline __u32 remember_fragment(struct packet *p, struct rewrite *r)
 {
 	struct fragment_key key = {};
 	struct fragment value = {};
 	struct globals *g = global();
 
-	if (!g)
+	if (!g || !p || !r)
 		return 0;
 	copy_address(key.src_be, p->src);
 	copy_address(key.dst_be, p->dst);

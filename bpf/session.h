@@ -61,12 +61,24 @@ static __always_inline void unlink_reply(const struct globals *g, const struct s
 	index_remove(g, hash, slot_of(hash, record, DIRECTION_REPLY));
 }
 
-/* Keeps the client's address bound to its server. */
-static __always_inline void persist(const struct director *d, __u16 director, const struct session *s)
+/* Keeps the client's address bound to its server, for as long as the director says after the session's last datagram. */
+__noinline int persist(__u32 record)
 {
-	struct persist_key key = { .director = director };
-	struct persist value = { .server = s->server, .until = s->last + d->persistence_ticks };
-	__u8 bits = s->family == 6 ? d->prefix6 : d->prefix4;
+	struct session *s = session_at(record);
+	struct persist_key key = {};
+	struct persist value = {};
+	struct director *d;
+	__u8 bits;
+
+	if (!s)
+		return 0;
+	d = director_at(s->director);
+	if (!d)
+		return 0;
+	key.director = s->director;
+	value.server = s->server;
+	value.until = s->last + d->persistence_ticks;
+	bits = s->family == 6 ? d->prefix6 : d->prefix4;
 
 	key.addr_be[3] = s->client4_be;
 	if (s->family == 6) {
@@ -85,23 +97,31 @@ static __always_inline void persist(const struct director *d, __u16 director, co
 	} else if (bits < 32) {
 		key.addr_be[3] &= bits == 0 ? 0 : bpf_htonl(0xffffffffu << (32 - bits));
 	}
-	bpf_map_update_elem(&persists, &key, &value, BPF_ANY);
+	return bpf_map_update_elem(&persists, &key, &value, BPF_ANY) == 0;
 }
 
 /*
  * Ends a live session: out of every count, its forward slot gone; its reply tuple stays taken while it lingers and rests.
  * `linger`: replies that are on their way still reach the client. False when it was not live, or somebody else ended it first.
  */
-static __always_inline bool session_end(struct globals *g, struct session *s, __u32 record, __u32 now, bool linger)
+__noinline int session_end(__u32 record, __u32 now, __u32 linger)
 {
-	__u32 word = *(volatile __u32 *)&s->state;
-	struct server *server = server_at(s->server);
-	struct director *d = director_at(s->director);
-	struct server_counters *counters = server_counters_at(s->server);
-	__u32 awaited, rest = g->rest_ticks;
+	struct globals *g = global();
+	struct session *s = session_at(record);
+	struct server_counters *counters;
+	struct server *server;
+	struct director *d;
+	__u32 word, awaited, rest;
 
+	if (!g || !s)
+		return false;
+	word = *(volatile __u32 *)&s->state;
+	server = server_at(s->server);
+	d = director_at(s->director);
+	counters = server_counters_at(s->server);
 	if ((word & STATE_MASK) != SESSION_LIVE || !server || !d || !counters)
 		return false;
+	rest = g->rest_ticks;
 	if (!advance(s, word, SESSION_CLAIMED))
 		return false;
 	unlink_forward(g, s, record);
@@ -125,7 +145,7 @@ static __always_inline bool session_end(struct globals *g, struct session *s, __
 			counters->unanswered++;
 	}
 	if (d->persistence_ticks && !linger)
-		persist(d, s->director, s);
+		persist(record);
 	s->expires = now + (linger ? g->linger_ticks : rest);
 	/* The full word, so that nobody took it for live in between: claimed is nobody's but ours. */
 	__sync_lock_test_and_set(&s->state, (word & ~STATE_MASK) | (linger ? SESSION_LINGERING : SESSION_RESTING));
@@ -133,16 +153,22 @@ static __always_inline bool session_end(struct globals *g, struct session *s, __
 }
 
 /* Frees a record that has rested; the caller has claimed it. */
-static __always_inline void session_release(struct globals *g, struct session *s, __u32 record)
+__noinline int session_release(__u32 record)
 {
-	struct server *server = server_at(s->server);
+	struct globals *g = global();
+	struct session *s = session_at(record);
+	struct server *server;
 
+	if (!g || !s)
+		return 0;
+	server = server_at(s->server);
 	if (!server)
-		return;
+		return 0;
 	if (s->source_port_be)
 		unlink_reply(g, s, server, record);
 	__sync_fetch_and_add(&server->refs, -1);
 	__sync_fetch_and_add(&g->records, -1);
+	return 1;
 }
 
 /*
@@ -157,7 +183,7 @@ static __always_inline int session_age(struct globals *g, struct session *s, __u
 		return 0;
 	switch (word & STATE_MASK) {
 	case SESSION_LIVE:
-		return session_end(g, s, record, now, false) ? 1 : 0;
+		return session_end(record, now, false) ? 1 : 0;
 	case SESSION_LINGERING:
 		if (!advance(s, word, SESSION_CLAIMED))
 			return 0;
@@ -167,7 +193,7 @@ static __always_inline int session_age(struct globals *g, struct session *s, __u
 	case SESSION_RESTING:
 		if (!advance(s, word, SESSION_CLAIMED))
 			return 0;
-		session_release(g, s, record);
+		session_release(record);
 		if (!claim)
 			__sync_lock_test_and_set(&s->state, (word & ~STATE_MASK) | SESSION_FREE);
 		return 2;

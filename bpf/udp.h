@@ -9,7 +9,7 @@
 /* What a live session on a server that is not in plain use means for its client's datagram. */
 enum standing { STANDING_GOOD, STANDING_NEW, STANDING_DROPPED };
 
-static __always_inline enum standing standing_of(struct globals *g, struct session *s, const struct server *server, const struct director *d, __u32 record, const struct packet *p)
+static __always_inline enum standing standing_of(const struct session *s, const struct server *server, const struct director *d, __u32 record, const struct packet *p)
 {
 	__u32 policy = server->policy;
 
@@ -23,7 +23,7 @@ static __always_inline enum standing standing_of(struct globals *g, struct sessi
 		drop(s->director, DROP_ON_POLICY, p->length);
 		return STANDING_DROPPED;
 	}
-	session_end(g, s, record, p->now, true);
+	session_end(record, p->now, true);
 	return STANDING_NEW;
 }
 
@@ -157,7 +157,7 @@ static __always_inline int decide(struct xdp_md *ctx, struct packet *p, struct r
 
 	if (!g)
 		return XDP_PASS;
-	s = index_find(g, p, tuple_hash(g->seed, p->src, p->dst, p->sport, p->dport, family, 0), family, &direction, &record);
+	s = index_find(g, (const struct tuple *)p, tuple_hash(g->seed, p->src, p->dst, p->sport, p->dport, family, 0), family, &direction, &record);
 	if (s && direction == DIRECTION_REPLY)
 		return towards_client(g, s, p, r, family) ? XDP_TX : drop(NO_DIRECTOR, DROP_UNEXPECTED_REPLY, -1);
 	if (s && state_of(s) == SESSION_LIVE) {
@@ -166,9 +166,9 @@ static __always_inline int decide(struct xdp_md *ctx, struct packet *p, struct r
 		if (!server || !d)
 			return XDP_PASS;
 		if (reached(p->now, s->expires)) {
-			session_end(g, s, record, p->now, false);
+			session_end(record, p->now, false);
 		} else if (server->policy != POLICY_NONE || is_blocked(server, p->now)) {
-			switch (standing_of(g, s, server, d, record, p)) {
+			switch (standing_of(s, server, d, record, p)) {
 			case STANDING_GOOD: goto forward;
 			case STANDING_DROPPED: return XDP_DROP;
 			case STANDING_NEW: break;

@@ -15,7 +15,7 @@
 #include "icmp.h"
 #include "command.h"
 
-static __always_inline void stamp(struct xdp_md *ctx, struct packet *p, const struct ethhdr *eth)
+static __always_inline void stamp(struct xdp_md *ctx, struct packet *p)
 {
 	__u64 ns = bpf_ktime_get_ns();
 
@@ -24,14 +24,14 @@ static __always_inline void stamp(struct xdp_md *ctx, struct packet *p, const st
 	if (p->now_us == 0)
 		p->now_us = 1;
 	p->ifindex = ctx->ingress_ifindex;
-	p->hop = mac_as_hop(eth->h_source);
 }
 
-static __always_inline int handle4(struct xdp_md *ctx, struct packet *p, const struct ethhdr *eth)
+static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 {
+	struct packet *p = &scratch->packet;
+	struct rewrite *r = &scratch->rewrite;
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + (p->l3 & 31);
-	struct rewrite r = {};
 	struct udphdr *udp;
 	__u32 header, total;
 	__u16 offset;
@@ -42,19 +42,21 @@ static __always_inline int handle4(struct xdp_md *ctx, struct packet *p, const s
 	if (ip->protocol != IPPROTO_UDP && ip->protocol != IPPROTO_ICMP)
 		return XDP_PASS;
 	p->family = 4;
+	p->src[0] = p->src[1] = p->src[2] = 0;
+	p->dst[0] = p->dst[1] = p->dst[2] = 0;
 	p->src[3] = ip->saddr;
 	p->dst[3] = ip->daddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
 	p->l4 = p->l3 + header;
 	offset = bpf_ntohs(ip->frag_off);
-	stamp(ctx, p, eth);
+	stamp(ctx, p);
 	if (ip->protocol == IPPROTO_ICMP)
-		return offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) ? XDP_PASS : icmp4(ctx, p);
+		return offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) ? XDP_PASS : icmp4(ctx, scratch);
 	if (offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK)) {
 		p->fragment_id = ip->id;
 		if (offset & IP_OFFSET_MASK)
-			return later_fragment4(ctx, p, ip);
+			return later_fragment4(ctx, p, r, ip);
 		p->fragment = 1;
 	}
 	udp = (void *)ip + header;
@@ -65,16 +67,17 @@ static __always_inline int handle4(struct xdp_md *ctx, struct packet *p, const s
 		return XDP_PASS;
 	p->sport = udp->source;
 	p->dport = udp->dest;
-	verdict = decide(ctx, p, &r, 4);
-	return verdict == XDP_TX ? deliver4(ctx, p, &r, ip, udp) : verdict;
+	verdict = decide(ctx, p, r, 4);
+	return verdict == XDP_TX ? deliver4(ctx, p, r, ip, udp) : verdict;
 }
 
-static __always_inline int handle6(struct xdp_md *ctx, struct packet *p, const struct ethhdr *eth)
+static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 {
+	struct packet *p = &scratch->packet;
+	struct rewrite *r = &scratch->rewrite;
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct ipv6hdr *ip = data + (p->l3 & 31);
 	struct fragment_header *fragment = NULL;
-	struct rewrite r = {};
 	struct udphdr *udp;
 	__u8 next;
 	int verdict;
@@ -88,9 +91,9 @@ static __always_inline int handle6(struct xdp_md *ctx, struct packet *p, const s
 	copy_address(p->src, ip->saddr.s6_addr32);
 	copy_address(p->dst, ip->daddr.s6_addr32);
 	p->l4 = p->l3 + sizeof(*ip);
-	stamp(ctx, p, eth);
+	stamp(ctx, p);
 	if (next == IPPROTO_ICMP6)
-		return icmp6(ctx, p);
+		return icmp6(ctx, scratch);
 	udp = (void *)(ip + 1);
 	if (next == IPPROTO_FRAGMENT_HEADER) {
 		fragment = (void *)(ip + 1);
@@ -98,7 +101,7 @@ static __always_inline int handle6(struct xdp_md *ctx, struct packet *p, const s
 			return XDP_PASS;
 		p->fragment_id = fragment->id;
 		if (fragment->offset & bpf_htons(0xfff8))
-			return later_fragment6(ctx, p, ip, fragment);
+			return later_fragment6(ctx, p, r, ip, fragment);
 		p->fragment = 1;
 		p->l4 += sizeof(*fragment);
 		udp = (void *)(fragment + 1);
@@ -110,35 +113,40 @@ static __always_inline int handle6(struct xdp_md *ctx, struct packet *p, const s
 		return XDP_PASS;
 	p->sport = udp->source;
 	p->dport = udp->dest;
-	verdict = decide(ctx, p, &r, 6);
-	return verdict == XDP_TX ? deliver6(ctx, p, &r, ip, fragment, udp) : verdict;
+	verdict = decide(ctx, p, r, 6);
+	return verdict == XDP_TX ? deliver6(ctx, p, r, ip, fragment, udp) : verdict;
 }
 
 SEC("xdp")
 int weir(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	struct scratch *scratch = scratch_of(SCRATCH_OF_DATAGRAM);
 	struct ethhdr *eth = data;
-	struct packet p = {};
+	struct packet *p;
 	__u16 protocol;
 
-	if ((void *)(eth + 1) > data_end)
+	if (!scratch || (void *)(eth + 1) > data_end)
 		return XDP_PASS;
+	p = &scratch->packet;
+	p->fragment = 0;
+	p->vlan = 0;
+	p->hop = mac_as_hop(eth->h_source);
 	protocol = eth->h_proto;
-	p.l3 = sizeof(*eth);
+	p->l3 = sizeof(*eth);
 	if (protocol == bpf_htons(ETH_P_8021Q)) {
 		struct vlan_header *tag = (void *)(eth + 1);
 
 		if ((void *)(tag + 1) > data_end)
 			return XDP_PASS;
-		p.vlan = tag->tci;
+		p->vlan = tag->tci;
 		protocol = tag->next;
-		p.l3 += sizeof(*tag);
+		p->l3 += sizeof(*tag);
 	}
 	if (protocol == bpf_htons(ETH_P_IP))
-		return handle4(ctx, &p, eth);
+		return handle4(ctx, scratch);
 	if (protocol == bpf_htons(ETH_P_IPV6))
-		return handle6(ctx, &p, eth);
+		return handle6(ctx, scratch);
 	return XDP_PASS;
 }
 
