@@ -22,7 +22,7 @@ export function watchHost(): ChangeWatch {
   const libc = koffi.load('libc.so.6');
   const socket = libc.func('int socket(int family, int type, int protocol)') as (family: number, type: number, protocol: number) => number;
   const bind = libc.func('int bind(int fd, const void *address, uint32_t length)') as (fd: number, address: Buffer, length: number) => number;
-  const receive = libc.func('ssize_t recv(int fd, void *data, size_t length, int flags)') as (fd: number, data: Buffer, length: number, flags: number) => number;
+  const receive = libc.func('long recv(int fd, void *data, size_t length, int flags)') as (fd: number, data: Buffer, length: number, flags: number) => number;
   const close = libc.func('int close(int fd)') as (fd: number) => number;
   const fd = socket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, NETLINK_ROUTE);
   const address = Buffer.alloc(12);

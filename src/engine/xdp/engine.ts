@@ -38,7 +38,7 @@ export interface XdpDependencies extends ApplyWorld {
   /** Loads and runs the real thing as a trial. Throws BpfError. */
   tryKernel(): void;
   /** Tries to run natively on a device that would be used; null when it did, else why not. */
-  tryNative(devices: readonly string[]): string | null;
+  tryNative(devices: readonly { readonly device: string; readonly ifindex: number }[]): string | null;
   watch(): ChangeWatch;
   readonly onEvent: (event: EngineEvent) => void;
   nowMs(): number;
@@ -84,9 +84,9 @@ export class XdpEngine implements Engine {
     return this.#alone(async () => {
       try {
         this.#deps.tryKernel();
-        const { defaults } = await readHost(this.#deps.run, []);
+        const { defaults, links } = await readHost(this.#deps.run, []);
         const devices = this.#deps.interfaces ?? defaults;
-        const why = this.#deps.mode === 'generic' ? null : this.#deps.tryNative(devices);
+        const why = this.#deps.mode === 'generic' ? null : this.#deps.tryNative(links.filter((l) => l.ethernet && devices.includes(l.name)).map((l) => ({ device: l.name, ifindex: l.vlan?.parent ?? l.ifindex })));
         if (why !== null && this.#deps.mode === 'native') return { ok: false, refusals: [{ what: why, cure: 'generic mode works with every driver, at a third of the rate' }] };
         const where = devices.length === 0 ? 'where its drivers can' : `on ${devices.join(', ')}`;
         return { ok: true, notes: [this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`] };

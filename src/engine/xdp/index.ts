@@ -40,7 +40,7 @@ export function createXdpEngine(options: XdpOptions): Promise<Engine> {
     pinned: () => existsSync(pinDirectory) && readdirSync(pinDirectory).length > 0,
     unpinAll: () => unpinAll(pinDirectory),
     tryKernel: () => tryKernel(objectPath),
-    tryNative: (devices) => tryNative(objectPath, pinDirectory, devices.map((device) => ({ device, ifindex: Number(readOr(`/sys/class/net/${device}/ifindex`)) }))),
+    tryNative: (devices) => tryNative(objectPath, pinDirectory, devices),
     watch: watchHost,
     record: recordFile(options.recordPath),
     run: runCommand,
