@@ -26,6 +26,7 @@ export interface BpfCalls {
   createMap(type: number, name: string, keySize: number, valueSize: number, entries: number, options: object): number;
   lookup(fd: number, key: Uint8Array, value: Uint8Array): number;
   update(fd: number, key: Uint8Array, value: Uint8Array, flags: number): number;
+  updateMany(fd: number, keys: Uint8Array, values: Uint8Array, count: Uint8Array, options: null): number;
   remove(fd: number, key: Uint8Array): number;
   nextKey(fd: number, key: Uint8Array | null, next: Uint8Array): number;
   pin(fd: number, path: string): number;
@@ -54,6 +55,7 @@ export interface Calls {
   readonly sizes: { readonly open: number; readonly create: number; readonly link: number; readonly testRun: number };
 }
 
+const pointer = (type: TypeObject): TypeObject => koffi.pointer(type);
 const LINE_BYTES = 8192;
 const SAID_LINES = 200;
 let loaded: Calls | null = null;
@@ -87,7 +89,6 @@ function load(): Calls {
     sz: 'size_t', data_in: 'void *', data_out: 'void *', data_size_in: 'uint32_t', data_size_out: 'uint32_t', ctx_in: 'void *', ctx_out: 'void *', ctx_size_in: 'uint32_t',
     ctx_size_out: 'uint32_t', retval: 'uint32_t', repeat: 'int', duration: 'uint32_t', flags: 'uint32_t', cpu: 'uint32_t', batch_size: 'uint32_t',
   });
-  const pointer = (type: TypeObject): TypeObject => koffi.pointer(type);
   const bpf: BpfCalls = {
     openFile: lib.func('bpf_object__open_file', 'void *', ['const char *', pointer(open)]),
     load: lib.func('int bpf_object__load(void *obj)'),
@@ -108,6 +109,7 @@ function load(): Calls {
     createMap: lib.func('bpf_map_create', 'int', ['int', 'const char *', 'uint32_t', 'uint32_t', 'uint32_t', pointer(create)]),
     lookup: lib.func('int bpf_map_lookup_elem(int fd, const void *key, void *value)'),
     update: lib.func('int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)'),
+    updateMany: lib.func('int bpf_map_update_batch(int fd, const void *keys, const void *values, void *count, const void *opts)'),
     remove: lib.func('int bpf_map_delete_elem(int fd, const void *key)'),
     nextKey: lib.func('int bpf_map_get_next_key(int fd, const void *key, void *next)'),
     pin: lib.func('int bpf_obj_pin(int fd, const char *path)'),

@@ -30,6 +30,8 @@ export interface BpfMap {
   lookup(key: Uint8Array): Buffer | null;
   /** Writes a value. `flags`: BPF_ANY 0, BPF_NOEXIST 1, BPF_EXIST 2. */
   update(key: Uint8Array, value: Uint8Array, flags?: number): void;
+  /** Writes many values in one call: keys and values one after the other. What the call did before it failed stays. */
+  updateMany(keys: Uint8Array, values: Uint8Array, count: number): void;
   /** Returns whether there was one. */
   remove(key: Uint8Array): boolean;
   /** Returns the key after this one, of null the first; null at the end. A key that is gone starts again from the first. */
@@ -280,6 +282,11 @@ function mapOf(name: string, fd: number): BpfMap {
       return value;
     },
     update: (key, value, flags = 0) => check(bpf.update(fd, sized('key', key, info.keySize), sized('value', value, bytes), flags), `writing map ${name}`, fullCure(name, info)),
+    updateMany(keys, values, count) {
+      const done = Buffer.alloc(4);
+      done.writeUInt32LE(count);
+      check(bpf.updateMany(fd, sized('list of keys', keys, info.keySize * count), sized('list of values', values, bytes * count), done, null), `writing ${count} entries of map ${name}`, fullCure(name, info));
+    },
     remove(key) {
       const result = bpf.remove(fd, sized('key', key, info.keySize));
       if (result === -ENOENT) return false;
