@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { weighSession } from '../priority.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { TrafficAnswer } from './child.ts';
-import { compileTraffic } from './compile.ts';
+import { compileBpf } from '../compile.ts';
 import type { ReceiverCounts, SenderCounts, TrafficRun } from './layout.ts';
 
 /** It has its CPU for itself as far as that can be had; a stall of the generator is a rate not reached. */
@@ -27,7 +27,7 @@ export interface Traffic {
 
 /** Starts the traffic process and attaches its programs. Throws with the kernel's reason, or CommandError when clang refuses. */
 export async function startTraffic(topology: Topology, signal: AbortSignal): Promise<Traffic> {
-  const object = compileTraffic();
+  const object = compileBpf('traffic');
   const child = spawn(
     'taskset',
     ['-c', String(topology.trafficCpu), 'nice', '-n', String(GENERATOR_NICE), process.execPath, join(import.meta.dirname, 'child.js')].concat(
