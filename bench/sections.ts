@@ -76,9 +76,9 @@ export async function measureNewSessions(stage: Stage, subject: Subject): Promis
     }
   };
   return searchRate(trial, {
-    ...searchOptions(stage.quick, NEW_SESSION_START),
+    ...searchOptions(stage.quick, Math.max(NEW_SESSION_START, subject.sessionsPerSecond / 2)),
     resolution: 0.05,
-    onTrial: (rate, seen, verdict) => stage.progress(`new sessions: ${rateText(rate).padStart(7)}/s  loss ${percentText(seen.loss).padStart(7)}  ${verdict}`),
+    onTrial: (rate, seen, verdict) => stage.progress(`new sessions, ${subject.name}: ${rateText(rate).padStart(7)}/s  loss ${percentText(seen.loss).padStart(7)}  ${verdict}`),
   });
 }
 

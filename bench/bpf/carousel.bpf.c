@@ -9,7 +9,7 @@
 
 /* Ethernet, IPv4 without options, UDP. */
 #define HEADER_LEN 42
-#define MAX_FLOWS (1 << 20)
+#define MAX_FLOWS (1 << 17)
 
 struct header {
 	__u8 bytes[HEADER_LEN];

@@ -10,10 +10,11 @@
  * sends and poll on its CPU as softirq, reflector and receiver included: threads on the other CPU were tried, and their wake-ups
  * cost the balancer more than the two XDP programs do (routing: 1.3 % loss at 100 k/s where this holds 450 k/s).
  */
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parseIp, type Ip } from '../../src/net/ip.ts';
 import { run, tryRun } from '../command.ts';
 import type { TrafficPlace } from '../traffic/layout.ts';
+import { putLimitsBack, raiseLimits } from './limits.ts';
 
 /** Where traffic goes and what it passes; `remove` takes all of it down and may be called twice. */
 export interface Topology {
@@ -48,15 +49,11 @@ export const MAX_SERVERS = 200;
 const SOURCE_ADDRESSES = ['198.51.100.1', '198.51.100.3', '198.51.100.4'];
 /** 203.0.113.1 .. .250 */
 const CLIENT_ADDRESSES = 250;
-/** Frames built from XDP take a page each: the default receive buffer of 208 KiB would hold 48 datagrams, an artefact of veth. All subjects get the same. */
-const RECEIVE_BUFFER = 4 << 20;
-const LIMITS = ['/proc/sys/net/core/rmem_default', '/proc/sys/net/core/rmem_max'] as const;
-const LIMITS_FILE = '/run/weir-bench-limits.json';
 /**
- * Real-time priority (SCHED_FIFO) of the subject and of the NAPI thread that feeds it, so that strangers on the machine do not keep them from the
- * CPU: every 2–4 ms a stranger got were a ring of frames lost, 1–3 % at any rate. Equal, so that neither starves the other.
+ * Real-time priority (SCHED_FIFO) of the subject, of the NAPI thread that feeds it and of the generator, so that strangers on the machine do not
+ * keep them from their CPUs: each 2–4 ms that a stranger got were a ring of frames lost, 1–3 % at any rate. Equal, so that neither starves the other.
  */
-const PRIORITY = '10';
+export const PRIORITY = '10';
 
 /** Makes the namespaces. Throws CommandError; what was made is removed then. */
 export function makeTopology(options: { servers: number; balancerCpu: number; trafficCpu: number }): Topology {
@@ -76,7 +73,7 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
     for (const step of undo.toReversed()) step();
   };
   try {
-    undo.push(putLimitsBack);
+    undo.push(putLimitsBackWhenLast);
     for (const name of [clients, balancer, servers]) {
       undo.push(() => removeNamespace(name));
       run('ip', ['netns', 'add', name]);
@@ -169,7 +166,12 @@ function removeStale(): void {
     const maker = Number(/^weir-bench-(\d+)-/.exec(name)?.[1]);
     if (maker > 0 && !existsSync(`/proc/${maker}`)) removeNamespace(name);
   }
-  putLimitsBack();
+  putLimitsBackWhenLast();
+}
+
+/** Benches may overlap: the last to leave, or the next to come, puts the machine-wide limits back. */
+function putLimitsBackWhenLast(): void {
+  if (benchNamespaces().length === 0) putLimitsBack();
 }
 
 function removeNamespace(name: string): void {
@@ -202,29 +204,6 @@ function pinThreads(device: string, cpu: number): void {
     run('taskset', ['-p', '-c', String(cpu), entry]);
     run('chrt', ['-f', '-p', PRIORITY, entry]);
   }
-}
-
-/**
- * Raises the machine-wide receive buffers. What they were is kept in a file, because benches may overlap and may be killed:
- * the last to leave, or the next to come, puts them back.
- */
-function raiseLimits(): void {
-  if (!existsSync(LIMITS_FILE)) {
-    writeFileSync(LIMITS_FILE, JSON.stringify(Object.fromEntries(LIMITS.map((path) => [path, readFileSync(path, 'utf8').trim()]))));
-  }
-  for (const path of LIMITS) {
-    if (Number(readFileSync(path, 'utf8')) < RECEIVE_BUFFER) writeFileSync(path, String(RECEIVE_BUFFER));
-  }
-}
-
-function putLimitsBack(): void {
-  if (!existsSync(LIMITS_FILE) || benchNamespaces().length > 0) return;
-  const before = JSON.parse(readFileSync(LIMITS_FILE, 'utf8')) as Record<string, string>;
-  for (const path of LIMITS) {
-    const value = before[path];
-    if (value !== undefined) writeFileSync(path, value);
-  }
-  rmSync(LIMITS_FILE, { force: true });
 }
 
 function readInside(namespace: string, path: string): string {

@@ -121,13 +121,25 @@ export function decodeReflected(values: readonly Buffer[]): number {
   return values.reduce((total, value) => total + Number(value.readBigUInt64LE(0)), 0);
 }
 
+const FIRST_CLIENT_PORT = 1024;
+const CLIENT_PORTS = 64_512;
+
+/** Returns where client number `client` sends from, address in host order: `client_ip` and `client_port` of traffic.bpf.c. */
+export function clientEndpoint(place: Pick<TrafficPlace, 'clientIp' | 'clientAddresses'>, client: number): { readonly ip: number; readonly port: number } {
+  return {
+    ip: ip4(place.clientIp) + (client % place.clientAddresses),
+    port: FIRST_CLIENT_PORT + (Math.floor(client / place.clientAddresses) % CLIENT_PORTS),
+  };
+}
+
 /** Returns the address as a number, host order. Throws RangeError for IPv6. */
 export function ip4(ip: Ip): number {
   if (ip.family !== 4) throw new RangeError(`the generator sends IPv4, got ${ip.text}`);
   return ip.text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0);
 }
 
-function macBytes(mac: string): number[] {
+/** Returns the bytes of a MAC address in text. Throws RangeError when it is none. */
+export function macBytes(mac: string): number[] {
   const bytes = mac.split(':').map((byte) => Number.parseInt(byte, 16));
   if (bytes.length !== 6 || bytes.some((byte) => !(byte >= 0 && byte <= 255))) throw new RangeError(`expected a MAC address, got ${mac}`);
   return bytes;
