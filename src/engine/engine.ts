@@ -27,7 +27,8 @@ export interface Engine {
   purge(filter: SessionFilter): Promise<number>;
   /**
    * Moves live sessions of one client to a server of their director, where they stay as any session does; returns how many are there now
-   * (0: the client has none). EngineError when director or server are not there or the server is dead or disabled; Unsupported where an engine cannot.
+   * (0: the client has none). Late replies of the server they left still arrive. EngineError when director or server are not there, when the
+   * sessions are not two-way, or when they would not stay (the server is dead, disabled, or drained with `on drain move`). Unsupported where an engine cannot.
    */
   pin(request: PinRequest): Promise<number>;
   /** Says where a datagram from `client` to `vip` would go now, and why, without sending or changing anything. */

@@ -1,7 +1,7 @@
 /** Carries out the main thread's messages in a worker, whichever loop the worker runs. */
 import type { Ip } from '../../net/ip.ts';
 import type { Forwarder } from './forwarder.ts';
-import { explainIn, pageSessions, purgeSessions } from './inspect.ts';
+import { explainIn, pageSessions, pinSessions, purgeSessions } from './inspect.ts';
 import type { FromWorker, SlottedDirector, ToWorker } from './protocol.ts';
 
 /** A loop, as the commands see it. */
@@ -17,6 +17,8 @@ export interface WorkerIo {
   now(): number;
   sourcePort(upstream: number): number;
   vipOf(listener: number): { readonly ip: Ip; readonly port: number };
+  /** The client of session `from` has another session `to` now: replies there go to the same address. */
+  sameClient(from: number, to: number): void;
 }
 
 /** Returns the answer to a message. Never throws: what goes wrong is a `failed` answer. */
@@ -60,6 +62,8 @@ function answerNow(io: WorkerIo, message: ToWorker): FromWorker {
       return { type: 'sessions', id, ...pageSessions(io.forwarder, io, message.filter, message.from, message.limit) };
     case 'purge':
       return { type: 'purged', id, count: purgeSessions(io.forwarder, io.now(), message.filter) };
+    case 'pin':
+      return { type: 'pinned', id, ...pinSessions(io.forwarder, io, message) };
     case 'explain':
       io.now();
       return { type: 'explained', id, explanation: explainIn(io.forwarder, io, message.client, message.vip) };

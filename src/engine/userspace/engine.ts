@@ -7,10 +7,11 @@ import type { Desired } from '../../plan/desired.ts';
 import type { Plan } from '../../plan/plan.ts';
 import {
   EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter,
-  type SessionPage, type SessionView, Unsupported,
+  type SessionPage, type SessionView, type Unsupported,
 } from '../engine.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
+import { pinTarget } from './pin-target.ts';
 import { disownWorker } from './counts.ts';
 import { sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
 import { SlotKeeper } from './slots.ts';
@@ -130,8 +131,25 @@ export class UserspaceEngine implements Engine {
     return answers.reduce((sum, a) => sum + (a.type === 'purged' ? a.count : 0), 0);
   }
 
-  async pin({ director }: PinRequest): Promise<number> {
-    throw new Unsupported('userspace', 'pinning sessions', director);
+  async pin({ director, client, server }: PinRequest): Promise<number> {
+    const serverSlot = pinTarget(this.#slotted, director, server);
+    if (this.#shared.blockedUntil[serverSlot] > (Date.now() - this.#shared.epochMs) / 100) {
+      throw new EngineError(`server '${server}' refused a datagram lately: a session there would be moved away at once`, { cure: 'wait for its check, or pin to another server' });
+    }
+    const answers = await this.#askAll({ type: 'pin', director, client, serverSlot });
+    let [count, stayed] = [0, 0];
+    for (const a of answers) {
+      if (a.type === 'failed') throw new EngineError(a.message, { cure: a.cure });
+      if (a.type !== 'pinned') continue;
+      count += a.count;
+      stayed += a.stayed;
+    }
+    if (stayed > 0) {
+      throw new EngineError(`${stayed} of ${count + stayed} sessions stayed where they were: no source port towards '${server}' has rested, or the table is full`, {
+        cure: 'try again in half a minute', landed: count > 0 ? [`${count} sessions are on '${server}'`] : [],
+      });
+    }
+    return count;
   }
 
   async explain(query: ExplainQuery): Promise<Explanation> {

@@ -4,6 +4,7 @@
  */
 import type { OnAction } from '../../balance/terms.ts';
 import { DROP_ID } from '../drops.ts';
+import { responseBucket } from '../response-times.ts';
 import { Chooser } from './chooser.ts';
 import { Counts } from './counts.ts';
 import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type RuntimeDirector, type SharedClock } from './director.ts';
@@ -152,7 +153,12 @@ export class Forwarder {
     }
   }
 
-  /** Counts a reply of `length` bytes really sent to the client of `session`, and lets the session live on. */
+  /** A request of `session` leaves at `now`: the next reply is timed from here. Must be called before the reply can come in. */
+  requested(session: number, now: number): void {
+    if (session >= 0) this.table.requestAt[session] = now;
+  }
+
+  /** Counts a reply of `length` bytes that came at `now` and was really sent to the client of `session`, and lets the session live on. */
   replied(s: number, length: number, now: number): void {
     const { table } = this;
     const slot = table.server[s];
@@ -161,6 +167,10 @@ export class Forwarder {
     this.#servers[at + C.bytesOut] += length;
     table.packetsOut[s]++;
     table.bytesOut[s] += length;
+    if (table.requestAt[s] > 0) {
+      this.#servers[at + C.responseTimes + responseBucket((now - table.requestAt[s]) * 1e6)]++;
+      table.requestAt[s] = 0;
+    }
     const d = this.directors[this.slots.owner(slot).directorSlot];
     if (d === undefined) return;
     const base = d.slot * DIRECTOR_STRIDE;
@@ -250,6 +260,24 @@ export class Forwarder {
     }
   }
 
+  /**
+   * Moves live session `s` of a two-way director to another of its server slots, as an `on` policy would: late replies of the old server
+   * still arrive. Returns the session it is now, or -1: no port or no room, and it stays where it was.
+   */
+  pin(s: number, slot: number, now: number): number {
+    const { table } = this;
+    if (table.server[s] === slot) return s;
+    const l = this.listeners[table.listener[s]];
+    const d = l === undefined ? undefined : this.directors[l.directorSlot];
+    if (l === undefined || d === undefined || !table.hasRoom) return -1;
+    const endpoint = this.slots.endpointOf(slot, l.vipPort);
+    const upstream = this.#upstreams.take(d.desired.sourceNat, this.slots.endpoints.ips[endpoint].family, endpoint, now);
+    if (upstream < 0) return -1;
+    this.#moveAway(s, now);
+    this.#counts.sessions(d.slot, 1);
+    return this.#tie(d, l, slot, endpoint, upstream, table.portBe[s], table.a0[s], table.a1[s], table.a2[s], table.a3[s], now);
+  }
+
   /** Ends a session of whatever state; its port rests. */
   end(s: number, now: number): void {
     const { table } = this;
@@ -270,11 +298,17 @@ export class Forwarder {
   }
 
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
-    const { table } = this;
     if (this.#counts.sessions(d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
+    if (!this.table.hasRoom) return this.#refuse(d.slot, DROP_ID.table_full);
     const endpoint = this.slots.endpointOf(slot, l.vipPort);
     const upstream = this.#upstreams.take(d.desired.sourceNat, this.slots.endpoints.ips[endpoint].family, endpoint, now);
     if (upstream < 0) return this.#refuse(d.slot, DROP_ID.no_port);
+    return this.#tie(d, l, slot, endpoint, upstream, portBe, a0, a1, a2, a3, now);
+  }
+
+  // Makes the session for which room, endpoint and upstream socket were found and which the director's count holds already.
+  #tie(d: RuntimeDirector, l: Listener, slot: number, endpoint: number, upstream: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
+    const { table } = this;
     const key = this.#key;
     key.listener = l.id;
     key.portBe = portBe;
@@ -283,10 +317,6 @@ export class Forwarder {
     key.a2 = a2;
     key.a3 = a3;
     const s = table.create(key, { server: slot, endpoint, upstream }, now);
-    if (s < 0) {
-      this.#upstreams.release(upstream, endpoint, now, 0);
-      return this.#refuse(d.slot, DROP_ID.table_full);
-    }
     this.created = true;
     this.#counts.refs(slot, 1);
     this.#counts.live(slot, 1);

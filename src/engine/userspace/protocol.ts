@@ -32,6 +32,8 @@ export type ToWorker =
   | { readonly type: 'abort'; readonly id: number }
   | { readonly type: 'sessions'; readonly id: number; readonly filter: SessionFilter; readonly from: number; readonly limit: number }
   | { readonly type: 'purge'; readonly id: number; readonly filter: SessionFilter }
+  /** Moves the client's live sessions of the director to the server slot. */
+  | { readonly type: 'pin'; readonly id: number; readonly director: string; readonly client: string; readonly serverSlot: number }
   | { readonly type: 'explain'; readonly id: number; readonly client: string; readonly vip: string }
   /** Brings counters that live in the kernel (receive overflow) up to date. */
   | { readonly type: 'refresh'; readonly id: number }
@@ -52,6 +54,8 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly id: number; readonly message: string; readonly cure: string }
   | { readonly type: 'sessions'; readonly id: number; readonly sessions: readonly SessionView[]; readonly next: number }
   | { readonly type: 'purged'; readonly id: number; readonly count: number }
+  /** `count` sessions are on the server now; `stayed` could not be moved for want of a port or room. */
+  | { readonly type: 'pinned'; readonly id: number; readonly count: number; readonly stayed: number }
   | { readonly type: 'explained'; readonly id: number; readonly explanation: WorkerExplanation }
   | { readonly type: 'refused'; readonly serverSlot: number; readonly detail: string }
   | { readonly type: 'fault'; readonly detail: string };

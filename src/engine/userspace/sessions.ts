@@ -14,7 +14,7 @@ const NONE = -1;
 const FIRST_CAPACITY = 65_536;
 
 /** Bytes one record takes in all arrays together, hash heads included (the client's sockaddr for sendmmsg is another 32). */
-export const RECORD_BYTES = 4 * 14 + 1 + 8 * 8 + 2 * 4;
+export const RECORD_BYTES = 4 * 14 + 1 + 8 * 9 + 2 * 4;
 
 export interface SessionKey {
   listener: number;
@@ -53,6 +53,8 @@ export class SessionTable {
   /** request-reply: when the awaited of now become the awaited of before. */
   epochAt!: Float64Array;
   lastAt!: Float64Array;
+  /** When the last request that no reply has followed yet was sent; 0: none. */
+  requestAt!: Float64Array;
   packetsIn!: Float64Array;
   bytesIn!: Float64Array;
   packetsOut!: Float64Array;
@@ -91,6 +93,11 @@ export class SessionTable {
     return NONE;
   }
 
+  /** False at the cap: the next `create` would return -1. */
+  get hasRoom(): boolean {
+    return this.#free !== NONE || this.capacity < this.maxSessions;
+  }
+
   /** Makes a live session and returns its record, or -1 at the cap. The caller has checked that neither key is taken. */
   create(key: SessionKey, tie: { server: number; endpoint: number; upstream: number }, now: number): number {
     if (this.#free === NONE) {
@@ -116,6 +123,7 @@ export class SessionTable {
     this.createdAt[i] = now;
     this.epochAt[i] = 0;
     this.lastAt[i] = now;
+    this.requestAt[i] = 0;
     this.packetsIn[i] = this.bytesIn[i] = this.packetsOut[i] = this.bytesOut[i] = 0;
     this.#linkClient(i);
     this.#linkReply(i);
@@ -179,6 +187,7 @@ export class SessionTable {
     this.createdAt = f64(this.createdAt);
     this.epochAt = f64(this.epochAt);
     this.lastAt = f64(this.lastAt);
+    this.requestAt = f64(this.requestAt);
     this.packetsIn = f64(this.packetsIn);
     this.bytesIn = f64(this.bytesIn);
     this.packetsOut = f64(this.packetsOut);

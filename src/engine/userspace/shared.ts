@@ -4,10 +4,13 @@
  * Slots are handed out by the main thread: a director slot per director, a server slot per server of a director.
  */
 import { DROP_REASONS } from '../drops.ts';
+import { RESPONSE_BUCKETS } from '../response-times.ts';
 
-/** Counters of one server slot in one worker's stripe; Float64, exact to 2^53. */
-export const SERVER_COUNTER = { packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, moved: 5, unanswered: 6, icmpErrors: 7 } as const;
-export const SERVER_STRIDE = 8;
+/** Counters of one server slot in one worker's stripe, then one per bucket of response times; Float64, exact to 2^53. */
+export const SERVER_COUNTER = {
+  packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, moved: 5, unanswered: 6, icmpErrors: 7, responseTimes: 8,
+} as const;
+export const SERVER_STRIDE = SERVER_COUNTER.responseTimes + RESPONSE_BUCKETS;
 
 /** Counters of one director slot: traffic, sessions created, then one per drop reason. */
 export const DIRECTOR_COUNTER = { packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, drops: 5 } as const;

@@ -39,6 +39,11 @@ export class SockaddrTable {
     for (let w = 0; w < 7; w++) chunk.ints[to + w] = words[from + w]!;
   }
 
+  /** Copies entry `from` into entry `to`. */
+  duplicate(from: number, to: number): void {
+    this.copy(to, this.#chunk(from).ints, (from & 4095) * 8);
+  }
+
   /** Writes entry i; returns its length in bytes. */
   write(i: number, ip: Ip, port: number): number {
     return writeSockaddr(this.#chunk(i), (i & 4095) * NAME_BYTES, ip, port);

@@ -135,6 +135,9 @@ export class PortableLoop implements WorkerIo {
     return this.#listeners[listener]!;
   }
 
+  /** Nothing to do: the table holds the address that replies are sent to. */
+  sameClient(): void {}
+
   #fromClient(l: Listener, payload: Buffer, from: RemoteInfo): void {
     const ip = parseIp(from.address.replace(/%.*$/, ''));
     if (!ip) return;
@@ -144,7 +147,7 @@ export class PortableLoop implements WorkerIo {
     const { toEndpoint, toUpstream, session, serverSlot } = forwarder;
     const upstream = this.#upstreams[toUpstream];
     if (upstream.endpoint !== toEndpoint) this.#connect(upstream, toEndpoint);
-    if (upstream.connected) upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
+    if (upstream.connected) this.#send(upstream, payload, serverSlot, session);
     else if (upstream.waiting.length < MAX_WAITING) upstream.waiting.push({ payload, serverSlot, session });
     else forwarder.drop(forwarder.slots.owner(serverSlot).directorSlot, DROP_ID.send_full);
   }
@@ -156,10 +159,13 @@ export class PortableLoop implements WorkerIo {
     const { endpoints } = this.forwarder.slots;
     upstream.socket.connect(endpoints.ports[endpoint], endpoints.ips[endpoint].text, () => {
       upstream.connected = true;
-      for (const { payload, serverSlot, session } of upstream.waiting.splice(0)) {
-        upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
-      }
+      for (const { payload, serverSlot, session } of upstream.waiting.splice(0)) this.#send(upstream, payload, serverSlot, session);
     });
+  }
+
+  #send(upstream: Upstream, payload: Buffer, serverSlot: number, session: number): void {
+    this.forwarder.requested(session, this.now());
+    upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
   }
 
   #sent(error: Error | null, serverSlot: number, session: number, length: number): void {
