@@ -123,7 +123,7 @@ export class LinuxLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreamFds.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
-    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
+    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.maxSessions;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;

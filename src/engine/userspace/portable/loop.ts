@@ -105,7 +105,7 @@ export class PortableLoop implements WorkerIo {
   refresh(): void {
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreams.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
-    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
+    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.maxSessions;
     this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
