@@ -11,6 +11,8 @@ export interface WorkerIo {
   prepare(directors: readonly SlottedDirector[]): void | Promise<void>;
   commit(): void;
   abort(): void;
+  /** Absent where sockets cannot be given to another process. */
+  readonly succession?: Succession;
   /** Brings the counters kept elsewhere into shared memory. */
   refresh(): void;
   close(): void;
@@ -19,6 +21,14 @@ export interface WorkerIo {
   vipOf(listener: number): { readonly ip: Ip; readonly port: number };
   /** The client of session `from` has another session `to` now: replies there go to the same address. */
   sameClient(from: number, to: number): void;
+}
+
+/** How a loop gives its work to a loop of another process, and takes it from one. */
+export interface Succession {
+  freeze(): { readonly state: Uint8Array; readonly descriptors: readonly number[] };
+  thaw(): void;
+  adopt(directors: readonly SlottedDirector[], state: Uint8Array, fds: readonly number[]): void;
+  join(): void;
 }
 
 /** Returns the answer to a message. Never throws: what goes wrong is a `failed` answer. */
@@ -55,6 +65,17 @@ function answerNow(io: WorkerIo, message: ToWorker): FromWorker {
     case 'refresh':
       io.refresh();
       break;
+    case 'freeze':
+      return { type: 'frozen', id, ...successionOf(io).freeze() };
+    case 'thaw':
+      successionOf(io).thaw();
+      break;
+    case 'adopt':
+      successionOf(io).adopt(message.directors, message.state, message.fds);
+      break;
+    case 'join':
+      successionOf(io).join();
+      break;
     case 'stop':
       io.close();
       break;
@@ -69,6 +90,11 @@ function answerNow(io: WorkerIo, message: ToWorker): FromWorker {
       return { type: 'explained', id, explanation: explainIn(io.forwarder, io, message.client, message.vip) };
   }
   return { type: 'done', id };
+}
+
+function successionOf(io: WorkerIo): Succession {
+  if (io.succession === undefined) throw new Error('this loop keeps its sockets to itself');
+  return io.succession;
 }
 
 function failure(id: number, error: unknown): FromWorker {

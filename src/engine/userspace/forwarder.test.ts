@@ -39,7 +39,7 @@ function director({ states = ['up', 'up'], session = {}, on = {}, weights = [], 
 }
 
 function world(setting: Setting = {}, maxSockets = 1000) {
-  const shared = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 8, persistence: 64 }, 0));
+  const shared = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 8, persistence: 64 }, 0n));
   const refused: number[] = [];
   const f = new Forwarder({
     shared, worker: 0, maxSessions: 1000, onRefused: (slot) => refused.push(slot),

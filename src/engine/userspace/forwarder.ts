@@ -9,10 +9,10 @@ import { Chooser } from './chooser.ts';
 import { Counts } from './counts.ts';
 import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type RuntimeDirector, type SharedClock } from './director.ts';
 import type { SlottedDirector } from './protocol.ts';
-import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots } from './server-slots.ts';
-import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey } from './sessions.ts';
+import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots, type SlotsHandover } from './server-slots.ts';
+import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey, type SessionsHandover } from './sessions.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, type SharedViews } from './shared.ts';
-import type { UpstreamPools } from './upstreams.ts';
+import type { PoolsHandover, UpstreamPools } from './upstreams.ts';
 
 /** How long a session that moved away still delivers replies of its old server to its client. */
 export const LINGER_MS = 5_000;
@@ -32,6 +32,15 @@ export interface Listener {
   readonly id: number;
   readonly directorSlot: number;
   readonly vipPort: number;
+}
+
+export interface ForwarderHandover {
+  readonly sessions: SessionsHandover;
+  readonly slots: SlotsHandover;
+  readonly pools: PoolsHandover;
+  readonly orphanReplies: number;
+  readonly noDirector: number;
+  readonly persistenceEvictions: number;
 }
 
 export class Forwarder {
@@ -240,6 +249,27 @@ export class Forwarder {
     }
     for (let slot = 0; slot < this.directors.length; slot++) if (!next.has(slot)) this.directors[slot] = undefined;
     if (affected.size > 0) this.#moveFrom(affected, now);
+  }
+
+  /** Returns a copy of everything a successor needs to go on with the sessions of this worker. */
+  handover(): ForwarderHandover {
+    return {
+      sessions: this.table.handover(), slots: this.slots.handover(), pools: this.#upstreams.handover(),
+      orphanReplies: this.orphanReplies, noDirector: this.noDirector, persistenceEvictions: this.chooser.persistence.evictions,
+    };
+  }
+
+  /** Goes on where another worker's forwarder stopped, with the directors it had. Listeners are the loop's to bring back. */
+  adopt(handover: ForwarderHandover, slotted: readonly SlottedDirector[], now: number): void {
+    this.slots.adopt(handover.slots);
+    this.apply(slotted, now);
+    this.slots.adoptEndpoints(handover.slots);
+    this.#upstreams.adopt(handover.pools);
+    this.table.adopt(handover.sessions);
+    this.orphanReplies = handover.orphanReplies;
+    this.noDirector = handover.noDirector;
+    this.chooser.persistence.evictions = handover.persistenceEvictions;
+    this.#sweepAt = now;
   }
 
   /** Sessions on listeners that are gone end at once: there is nothing left to answer from. */

@@ -21,6 +21,18 @@ export interface SessionKey {
   a3: number;
 }
 
+/** The arrays of a record, by name: what a successor takes over. Their names and order are part of the handover's layout (handover.ts). */
+export const SESSION_COLUMNS = [
+  'state', 'listener', 'portBe', 'a0', 'a1', 'a2', 'a3', 'server', 'endpoint', 'upstream', 'awaited', 'awaitedBefore',
+  'expiresAt', 'createdAt', 'epochAt', 'lastAt', 'requestAt', 'packetsIn', 'bytesIn', 'packetsOut', 'bytesOut',
+] as const;
+
+/** Records 0..high-1 of a table. */
+export interface SessionsHandover {
+  readonly high: number;
+  readonly columns: Readonly<Record<(typeof SESSION_COLUMNS)[number], Uint8Array | Int32Array | Float64Array>>;
+}
+
 export class SessionTable {
   /** Room for so many records, live and lingering. */
   readonly maxSessions: number;
@@ -154,6 +166,30 @@ export class SessionTable {
     if (this.state[i] !== SESSION_LIVE) return;
     this.state[i] = SESSION_LINGERING;
     this.#clients.unlink(i);
+  }
+
+  /** Returns a copy of all records. */
+  handover(): SessionsHandover {
+    const { high } = this;
+    const columns = Object.fromEntries(SESSION_COLUMNS.map((name) => [name, this[name].slice(0, high)])) as SessionsHandover['columns'];
+    return { high, columns };
+  }
+
+  /** Takes over another table's records under their numbers; this table must be empty. Throws RangeError when they are more than fit. */
+  adopt({ high, columns }: SessionsHandover): void {
+    if (high > this.maxSessions) throw new RangeError(`${high} session records for a table of ${this.maxSessions}`);
+    for (const name of SESSION_COLUMNS) this[name].set(columns[name]);
+    this.high = this.#fresh = high;
+    for (let i = high - 1; i >= 0; i--) {
+      if (this.state[i] === SESSION_FREE) {
+        this.#freedBefore[i] = this.#freed;
+        this.#freed = i + 1;
+        continue;
+      }
+      this.used++;
+      if (this.state[i] === SESSION_LIVE) this.#clients.link(i);
+      this.#replies.link(i);
+    }
   }
 
   /** Frees the record. */

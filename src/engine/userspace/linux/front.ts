@@ -5,7 +5,7 @@
 import { isUnspecified, type Ip } from '../../../net/ip.ts';
 import { DROP_ID } from '../../drops.ts';
 import type { Forwarder } from '../forwarder.ts';
-import { listenersOf } from '../listeners.ts';
+import { listenersOf, type WantedListener } from '../listeners.ts';
 import type { SlottedDirector } from '../protocol.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE } from '../shared.ts';
 import type { Inbox } from './messages.ts';
@@ -20,6 +20,15 @@ export interface OpenListener {
   readonly nameLength: number;
   readonly wildcard: boolean;
   droppedBefore: number;
+}
+
+/** Listeners by their numbers; `fd` is the descriptor in the process that hands them over. */
+export interface FrontHandover {
+  readonly next: number;
+  readonly listeners: readonly {
+    readonly id: number; readonly fd: number; readonly ip: Ip; readonly port: number; readonly droppedBefore: number;
+    readonly children: readonly { readonly id: number; readonly address: Ip }[];
+  }[];
 }
 
 export interface FrontOptions {
@@ -51,7 +60,7 @@ export class Front {
     const opened: OpenListener[] = [];
     try {
       for (const { key, ip, port } of listenersOf(directors)) {
-        if (!this.#byKey.has(key)) opened.push(this.#listener(ip, port, sockets.openListener(ip, port, share)));
+        if (!this.#byKey.has(key)) opened.push(open(this.#next++, ip, port, sockets.openListener(ip, port, share)));
       }
     } catch (error) {
       for (const l of opened) sockets.close(l.fd);
@@ -75,16 +84,38 @@ export class Front {
       this.listeners[l.id] = l;
       this.fds[l.id] = l.fd;
     }
-    for (const w of wanted) {
-      const l = this.#byKey.get(w.key)!;
-      for (const id of [l.id, ...this.#local.childrenOf(l.id)]) {
-        // A socket that another director took over: its sessions were the old one's.
-        const before = forwarder.listeners[id];
-        if (before && before.directorSlot !== w.directorSlot) forwarder.endListener(id, now);
-        forwarder.listeners[id] = { id, directorSlot: w.directorSlot, vipPort: l.port };
+    this.#assign(wanted, now);
+    for (const l of prepared.opened) watch(l);
+  }
+
+  /** Returns the listeners as a successor takes them over; their descriptors are those of `fds`. */
+  handover(): FrontHandover {
+    return {
+      next: this.#next,
+      listeners: [...this.#byKey.values()].map(({ id, fd, ip, port, droppedBefore }) => ({
+        id, fd, ip, port, droppedBefore, children: this.#local.childrenOf(id).map((child) => ({ id: child, address: this.#local.addressOf(child)! })),
+      })),
+    };
+  }
+
+  /** Takes over listeners under their numbers, with `fdOf` for the descriptors they have here. They are not watched before `join`. */
+  adopt(handover: FrontHandover, directors: readonly SlottedDirector[], fdOf: (fd: number) => number, now: number): void {
+    this.#next = handover.next;
+    for (const { id, fd, ip, port, droppedBefore, children } of handover.listeners) {
+      const l: OpenListener = { ...open(id, ip, port, fdOf(fd)), droppedBefore };
+      this.#byKey.set(`${ip.text}|${port}`, l);
+      for (const child of children) this.#local.add(child.id, id, child.address);
+      for (const number of [id, ...children.map((child) => child.id)]) {
+        this.listeners[number] = l;
+        this.fds[number] = l.fd;
       }
     }
-    for (const l of prepared.opened) watch(l);
+    this.#assign(listenersOf(directors), now);
+  }
+
+  /** Starts to receive on all listeners that were taken over. */
+  join(): void {
+    for (const l of this.#byKey.values()) this.#options.watch(l);
   }
 
   /** Closes what was prepared. */
@@ -118,7 +149,7 @@ export class Front {
     if (known >= 0) return known;
     const { forwarder } = this.#options;
     const id = this.#next++;
-    this.#local.add(id, l.id, l.ip.family, box, i);
+    this.#local.add(id, l.id, this.#local.addressIn(l.ip.family, box, i));
     this.listeners[id] = l;
     this.fds[id] = l.fd;
     const parent = forwarder.listeners[l.id]!;
@@ -135,8 +166,18 @@ export class Front {
     return this.#local.controlLengthOf(id);
   }
 
-  #listener(ip: Ip, port: number, fd: number): OpenListener {
-    return { id: this.#next++, fd, ip, port, nameLength: ip.family === 4 ? 16 : 28, wildcard: isUnspecified(ip), droppedBefore: 0 };
+  // Tells the forwarder whose each listener is.
+  #assign(wanted: readonly WantedListener[], now: number): void {
+    const { forwarder } = this.#options;
+    for (const w of wanted) {
+      const l = this.#byKey.get(w.key)!;
+      for (const id of [l.id, ...this.#local.childrenOf(l.id)]) {
+        // A socket that another director took over: its sessions were the old one's.
+        const before = forwarder.listeners[id];
+        if (before && before.directorSlot !== w.directorSlot) forwarder.endListener(id, now);
+        forwarder.listeners[id] = { id, directorSlot: w.directorSlot, vipPort: l.port };
+      }
+    }
   }
 
   #close(key: string, l: OpenListener, now: number): void {
@@ -149,4 +190,8 @@ export class Front {
       this.listeners[id] = undefined;
     }
   }
+}
+
+function open(id: number, ip: Ip, port: number, fd: number): OpenListener {
+  return { id, fd, ip, port, nameLength: ip.family === 4 ? 16 : 28, wildcard: isUnspecified(ip), droppedBefore: 0 };
 }

@@ -2,15 +2,16 @@
  * The packet loop of one worker on Linux: epoll, recvmmsg, the forwarder's decision, sendmmsg. It never returns to Node's
  * event loop; the main thread wakes it through an eventfd. README.md draws a datagram's path through it.
  */
+import { deserialize, serialize } from 'node:v8';
 import type { Ip } from '../../../net/ip.ts';
-import { Forwarder } from '../forwarder.ts';
+import { Forwarder, type ForwarderHandover } from '../forwarder.ts';
 import type { SlottedDirector, WorkerSetup } from '../protocol.ts';
-import { WORKER_COUNTER, sharedViews, type SharedViews } from '../shared.ts';
+import { WORKER_COUNTER, clockOffset, sharedViews, type SharedViews } from '../shared.ts';
 import { UpstreamPools } from '../upstreams.ts';
-import type { WorkerIo } from '../commands.ts';
+import type { Succession, WorkerIo } from '../commands.ts';
 import { dropReason } from './drop-reason.ts';
 import { ErrorQueue } from './errors.ts';
-import { Front, type OpenListener } from './front.ts';
+import { Front, type FrontHandover, type OpenListener } from './front.ts';
 import {
   AF_INET, EINTR, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS, EPOLLERR, EPOLLET, EPOLLIN, Memory, MSG_DONTWAIT, loadLibc, type Libc,
 } from './libc.ts';
@@ -19,12 +20,13 @@ import { Outbox } from './outbox.ts';
 import { OverflowCount } from './overflow.ts';
 import { SockaddrTable } from './sockaddr.ts';
 import { Sockets } from './sockets.ts';
-import { isBulk } from './tuning.ts';
+import { isBulk, type Tuned } from './tuning.ts';
 
 const CLIENT_BATCH = 128;
 const REPLY_SLOTS = 256;
 const REPLY_BATCH = 64;
 const MAX_EVENTS = 512;
+const EPOLL_CLOEXEC = 0o2000000;
 const LISTENER_TAG = 1 << 28;
 const UPSTREAM_TAG = 1 << 29;
 const WAKE_TAG = 1 << 30;
@@ -32,6 +34,18 @@ const TAG_MASK = LISTENER_TAG - 1;
 /** How long epoll may sleep: sessions are swept once a second, in shares. */
 const IDLE_MS = 1000;
 const BUSY_MS = 100;
+
+/** What a loop leaves to its successor; `tuned` is parallel to the descriptors: listeners, then upstream sockets by number. */
+interface LoopHandover {
+  readonly forwarder: ForwarderHandover;
+  readonly front: FrontHandover;
+  readonly clientNames: Int32Array;
+  readonly upstreams: number;
+  readonly tuned: readonly Tuned[];
+  readonly overflow: readonly number[];
+  readonly sendCalls: [toServers: number, toClients: number];
+  readonly segmented: [toServers: number, toClients: number];
+}
 
 export class LinuxLoop implements WorkerIo {
   readonly forwarder: Forwarder;
@@ -42,6 +56,8 @@ export class LinuxLoop implements WorkerIo {
   readonly #overflow: OverflowCount;
   readonly #front: Front;
   readonly #epoll: number;
+  /** Hears of the main thread alone: what a frozen loop waits on. */
+  readonly #wakeOnly: number;
   readonly #events = new Memory(MAX_EVENTS * EPOLL_EVENT_WORDS * 4);
   readonly #clientBox = new Inbox(CLIENT_BATCH, GRO_CONTROL_BYTES);
   readonly #wildcardBox: { box: Inbox | null } = { box: null };
@@ -63,20 +79,23 @@ export class LinuxLoop implements WorkerIo {
   /** When the last send to servers began: response times count from there, not from when the batch was read. */
   #sendingAt = 0;
   #running = true;
+  #frozen = false;
 
   constructor(setup: WorkerSetup, onRefused: (serverSlot: number, detail: string) => void) {
     this.#setup = setup;
     this.shared = sharedViews(setup.shared);
     this.#worker = this.shared.workerCounters[setup.index]!;
     this.#directorCounters = this.shared.directorCounters[setup.index]!;
-    this.#clockOffset = performance.timeOrigin - setup.shared.epochMs;
+    this.#clockOffset = clockOffset(setup.shared.epochNs);
     this.#libc = loadLibc();
     this.#sockets = new Sockets(this.#libc);
     this.#errors = new ErrorQueue(this.#libc);
     this.#overflow = new OverflowCount((fd) => this.#sockets.drops(fd));
-    this.#epoll = this.#libc.epoll_create1(0o2000000);
+    this.#epoll = this.#libc.epoll_create1(EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
+    this.#wakeOnly = this.#libc.epoll_create1(EPOLL_CLOEXEC);
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
+    this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN, this.#wakeOnly);
     this.forwarder = new Forwarder({
       shared: this.shared, worker: setup.index, maxSessions: setup.maxSessions, onRefused,
       upstreams: new UpstreamPools({ maxSockets: setup.maxSockets, open: (number, spec) => this.#openUpstream(number, spec) }),
@@ -93,12 +112,12 @@ export class LinuxLoop implements WorkerIo {
   /** Runs until `close`; `onWake` is called when the main thread has written to the eventfd. */
   run(onWake: () => void): void {
     while (this.#running) {
-      const timeoutMs = this.forwarder.table.used > 0 ? BUSY_MS : IDLE_MS;
-      const ready = this.#libc.epoll_wait(this.#epoll, this.#events.address, MAX_EVENTS, timeoutMs);
+      const timeoutMs = this.forwarder.table.used > 0 && !this.#frozen ? BUSY_MS : IDLE_MS;
+      const ready = this.#libc.epoll_wait(this.#frozen ? this.#wakeOnly : this.#epoll, this.#events.address, MAX_EVENTS, timeoutMs);
       if (ready < 0 && this.#libc.errno() !== EINTR) throw new Error(`epoll_wait failed (errno ${this.#libc.errno()})`);
       this.#setNow();
       this.#round(ready, onWake);
-      this.forwarder.sweep(this.#now);
+      if (!this.#frozen) this.forwarder.sweep(this.#now);
       this.#worker[WORKER_COUNTER.wakeups]++;
       this.#worker[WORKER_COUNTER.heartbeat] = this.#now;
     }
@@ -135,6 +154,7 @@ export class LinuxLoop implements WorkerIo {
     this.#front.close();
     for (const fd of this.#upstreamFds) this.#sockets.close(fd);
     this.#libc.close(this.#epoll);
+    this.#libc.close(this.#wakeOnly);
   }
 
   now(): number {
@@ -152,6 +172,46 @@ export class LinuxLoop implements WorkerIo {
   sameClient(from: number, to: number): void {
     this.#clientNames.duplicate(from, to);
   }
+
+  readonly succession: Succession = {
+    freeze: () => {
+      this.#frozen = true;
+      this.refresh();
+      const front = this.#front.handover();
+      const listenerFds = front.listeners.map((l) => l.fd);
+      const descriptors = [...listenerFds, ...this.#upstreamFds];
+      const state: LoopHandover = {
+        forwarder: this.forwarder.handover(),
+        front,
+        clientNames: this.#clientNames.words(this.forwarder.table.high),
+        upstreams: this.#upstreamFds.length,
+        tuned: descriptors.map((fd) => this.#sockets.tuning.of(fd)),
+        overflow: this.#overflow.handover(),
+        sendCalls: [this.#toServers.sendCalls, this.#toClients.sendCalls],
+        segmented: [this.#toServers.segmented, this.#toClients.segmented],
+      };
+      return { state: serialize(state), descriptors };
+    },
+    thaw: () => {
+      this.#frozen = false;
+    },
+    adopt: (directors, bytes, fds) => {
+      const state = deserialize(bytes) as LoopHandover;
+      const listenerFds = new Map(state.front.listeners.map((l, i) => [l.fd, fds[i]!]));
+      fds.forEach((fd, i) => this.#sockets.tuning.adopt(fd, state.tuned[i]!));
+      this.#upstreamFds.push(...fds.slice(fds.length - state.upstreams));
+      this.forwarder.adopt(state.forwarder, directors, this.#setNow());
+      this.#front.adopt(state.front, directors, (fd) => listenerFds.get(fd)!, this.#now);
+      this.#clientNames.adopt(state.clientNames);
+      this.#overflow.adopt(state.overflow);
+      [this.#toServers.sendCalls, this.#toClients.sendCalls] = state.sendCalls;
+      [this.#toServers.segmented, this.#toClients.segmented] = state.segmented;
+    },
+    join: () => {
+      this.#front.join();
+      this.#upstreamFds.forEach((fd, number) => this.#watch(fd, UPSTREAM_TAG | number, EPOLLIN | EPOLLET));
+    },
+  };
 
   // Replies go first and are sent before anything may end a session: they hold pointers to their clients' addresses.
   #round(ready: number, onWake: () => void): void {
@@ -318,11 +378,11 @@ export class LinuxLoop implements WorkerIo {
     return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint], endpoints.ports[endpoint]));
   }
 
-  #watch(fd: number, tag: number, events: number): void {
+  #watch(fd: number, tag: number, events: number, epoll = this.#epoll): void {
     const event = new Memory(16);
     event.ints[0] = events;
     event.words[EPOLL_DATA_WORD] = tag;
-    if (this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, event.address) !== 0) throw new Error(`epoll_ctl failed (errno ${this.#libc.errno()})`);
+    if (this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event.address) !== 0) throw new Error(`epoll_ctl failed (errno ${this.#libc.errno()})`);
   }
 
   #setNow(): number {

@@ -11,7 +11,7 @@ import { Forwarder } from '../forwarder.ts';
 import { listenersOf } from '../listeners.ts';
 import { bindRefusal, type BindError } from '../refusal.ts';
 import type { SlottedDirector, WorkerSetup } from '../protocol.ts';
-import { WORKER_COUNTER, sharedViews, type SharedViews } from '../shared.ts';
+import { WORKER_COUNTER, clockOffset, sharedViews, type SharedViews } from '../shared.ts';
 import { UpstreamPools, type BindSpec } from '../upstreams.ts';
 
 const SWEEP_MS = 100;
@@ -48,7 +48,7 @@ export class PortableLoop implements WorkerIo {
   constructor(setup: WorkerSetup, onRefused: (serverSlot: number, detail: string) => void) {
     this.shared = sharedViews(setup.shared);
     this.#worker = this.shared.workerCounters[setup.index]!;
-    this.#clockOffset = performance.timeOrigin - setup.shared.epochMs;
+    this.#clockOffset = clockOffset(setup.shared.epochNs);
     this.forwarder = new Forwarder({
       shared: this.shared, worker: setup.index, maxSessions: setup.maxSessions, onRefused,
       upstreams: new UpstreamPools({ maxSockets: Math.min(setup.maxSockets, 8192), exclusive: true, open: (number, spec) => this.#openUpstream(number, spec) }),
