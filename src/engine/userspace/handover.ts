@@ -36,7 +36,7 @@ export interface UserspaceHandover {
 
 /** Another program's handover that this one cannot take; `message` names both formats. */
 export class HandoverRefused extends Error {
-  readonly cure = 'restart weir instead (its sessions end), or take over with a program of the same version';
+  readonly cure: string = 'restart weir instead (its sessions end), or take over with a program of the same version';
   constructor(message: string) {
     super(message);
     this.name = 'HandoverRefused';
