@@ -7,6 +7,7 @@ import { Unsupported } from '../../src/engine/engine.ts';
 import { endpointText } from '../../src/net/endpoint.ts';
 import type { DesiredDirector } from '../../src/plan/desired.ts';
 import type { Case } from '../contract/case.ts';
+import { pinCases } from '../contract/cases/pins.ts';
 import type { Context } from '../contract/context.ts';
 import { desired, director, ON_DEFAULT, session } from '../contract/make.ts';
 import { until } from '../contract/mailbox.ts';
@@ -16,6 +17,7 @@ import type { Family } from '../contract/world.ts';
 
 const REQUEST_REPLY = 'ip_vs counts no replies';
 const REFUSAL = 'ip_vs tells nobody of ICMP errors: the health checks are the evidence';
+const NO_PIN = 'ip_vs chooses the server of a connection once';
 const ONE_CLIENT = 'ip_vs ends sessions only with their server';
 const LATE_COUNTERS = 'the kernel sums its counters every two seconds';
 const TWO_VIPS = 'servers see the client itself: its one port on several VIPs of one server port is one flow to the replies of ip_vs in nat mode';
@@ -25,6 +27,13 @@ const CLIENT_ITSELF = "ip_vs keeps the client's address: who sends to it, late o
 export function differences(): readonly Difference[] {
   const requestReply = refused('session request-reply', REQUEST_REPLY, { session: session('request-reply') }, /^session request-reply/);
   const max = refused('session max', 'ip_vs has limits for servers only', { session: session('two-way', { max: 3 }) }, /^session max/);
+  const pin = (test: string): Difference => instead(test, NO_PIN, 'pinning is unsupported by name, and moves nothing', async ({ apply, vip, client, server, ask, engine }) => {
+    const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
+    await apply(director(at, [a.line(), b.line({ weight: 0 })]));
+    assert.equal(await ask(c, at), 'a');
+    await assert.rejects(engine.pin({ director: 'main', client: endpointText(c.at), server: 'b' }), (e) => e instanceof Unsupported && e.engine === 'lvs' && e.director === 'main');
+    assert.equal(await ask(c, at), 'a');
+  });
   const plain: readonly (readonly [string, (test: string) => Difference])[] = [
     ['an IPv6 client reaches an IPv4 server, big and empty datagrams too', twoFamilies(6)],
     ['an IPv4 client reaches an IPv6 server', twoFamilies(4)],
@@ -56,6 +65,13 @@ export function differences(): readonly Difference[] {
     ['a session view tells what the server and the client saw', (test) => instead(test, 'the kernel tells no traffic and no age of one connection', 'a session view tells addresses, server and remaining time', view)],
     ['an occupied port is an EngineError with a cure; nothing changes and the other directors work', (test) => instead(test, 'ip_vs takes datagrams before any socket does', 'a port that a program has is balanced all the same', occupied)],
     ['a VIP that is not on this host is an EngineError with a cure, and nothing changes', (test) => instead(test, 'the standby of a pair has the service before it has the address', 'a VIP that is not on this host is taken, for when it comes', standby)],
+    ...pinCases.map(({ name }) => [name, pin] as const),
+    ['the first reply after a request is counted under the time since the last request', (test) => instead(test, 'the kernel times no replies', 'response times are null: not known', async ({ apply, vip, client, server, ask, reading }) => {
+      const [at, a, c] = [await vip(), await server('a'), await client()];
+      await apply(director(at, [a.line()]));
+      await ask(c, at);
+      assert.deepEqual((await reading()).servers.map((s) => s.responseTimes), [null]);
+    })],
     ['a late reply to a purged session reaches no other client', late],
     ['a late reply to an expired session reaches no other client', late],
     ["a datagram to a session's source port from anybody but its server reaches no client", late],
