@@ -36,6 +36,8 @@ import { startDemo } from './demo.ts';
 import { engineCandidates, parseDocuments } from './engines.ts';
 import { issuesHere } from './host-facts.ts';
 import { catchHangups, reload } from './hangup.ts';
+import { privilegesView } from './limit.ts';
+import { createManager } from './manager.ts';
 import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
 import { startFailure } from './start-failure.ts';
 
@@ -74,8 +76,16 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
       demo: options.demo, pages: web !== null, command: shownPath(process.argv[1] ?? 'weir'), kept,
     }));
     showEvents(daemon, io, log, undo);
-    hangups.serve(() => reload({ daemon, files: options.files, io }));
+    const manager = createManager({ env: io.env, pid: process.pid, clock: systemClock, monotonicUs: () => process.hrtime.bigint() / 1000n, answers: () => daemon.reading() });
+    undo.push(async () => manager.close());
+    hangups.serve(async () => {
+      manager.reloading();
+      await reload({ daemon, files: options.files, io });
+      manager.ready();
+    });
+    manager.ready();
     await aborted(io.signal);
+    manager.stopping();
     if (io.errIsTty) io.err('weir stops…\n');
     return 0;
   } catch (error) {
@@ -137,6 +147,7 @@ async function startDaemon(o: {
     hostIssues: (config, engine) => issuesHere(config, engine ?? undefined),
     clock: systemClock,
     version: o.context.version,
+    privileges: privilegesView(),
   });
   await daemon.start();
   o.undo.push(() => daemon.stop('leave'));

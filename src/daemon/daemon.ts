@@ -2,7 +2,7 @@
  * The daemon: owner of edited, running and saved, of health and of the engine; what the API asks for, it does, one change at a time.
  * Level-triggered: an apply, a health change, evidence and an override all end in the same pass — desire, observe, diff, apply.
  */
-import type { Documents, EventView, SampleView } from '../client/types.ts';
+import type { Documents, EventView, PrivilegesView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
@@ -61,6 +61,8 @@ export interface DaemonOptions {
   readonly initial?: Documents | null;
   readonly clock: Clock;
   readonly version: string;
+  /** What the process may do, for status. */
+  readonly privileges?: PrivilegesView | null;
 }
 
 export interface Daemon extends Control {
@@ -133,7 +135,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
+  const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {

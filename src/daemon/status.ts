@@ -1,5 +1,5 @@
 /** The status view and its cached diffs. */
-import type { StatusView, Documents } from '../client/types.ts';
+import type { PrivilegesView, StatusView, Documents } from '../client/types.ts';
 import { DOCUMENT_NAMES } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import { stateOf } from './apply.ts';
@@ -15,6 +15,7 @@ export function createStatus(
   core: Core,
   options: {
     readonly version: string;
+    readonly privileges: PrivilegesView | null;
     readonly startedAtMs: () => number;
     readonly source: ViewSource;
     readonly runner: () => RunnerState;
@@ -34,6 +35,7 @@ export function createStatus(
       node: process.version,
       startedAtMs: options.startedAtMs(),
       engine: { name: core.engine.name, why: core.engineWhy, epoch: reading?.epoch ?? '', gauges: reading?.gauges ?? {} },
+      privileges: options.privileges,
       etags: { edited: edited.etag, running: running.etag, saved: saved.etag },
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
