@@ -3,7 +3,7 @@
  * What was started is ended in the opposite order, also when the start fails half-way.
  */
 import { existsSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { createApp } from '../api/app.ts';
@@ -187,7 +187,7 @@ async function refuseStop(): Promise<void> {
 /** Tells the CLI where the API is; taken away at the end. */
 async function writeApiFile(directory: string, url: string, undo: Undo): Promise<void> {
   const path = join(directory, API_FILE);
-  await writeFile(`${path}.new`, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
+  await realFiles.writeSynced(`${path}.new`, Buffer.from(`${JSON.stringify({ url, pid: process.pid })}\n`));
   await rename(`${path}.new`, path);
   undo.push(() => rm(path, { force: true }));
 }
