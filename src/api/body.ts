@@ -10,7 +10,7 @@ const MAX_PARTS = 1000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const PARTS = new Set([...'{}[],:'].map((c) => c.charCodeAt(0)));
+const PARTS = new Set(Buffer.from('{}[],:'));
 
 /** Returns true when `json` has more than `max` braces, brackets, commas and colons outside of its strings. Linear; says nothing of whether it is JSON. */
 export function hasMoreParts(json: string, max: number = MAX_PARTS): boolean {

@@ -64,7 +64,11 @@ export const realFiles: Files = Object.freeze({
   remove: (path: string) => absentAs(undefined, unlink(path)),
   async truncate(path: string, size: number) {
     const handle = await open(path, constants.O_WRONLY | NO_LINK);
-    await handle.truncate(size).finally(() => handle.close());
+    try {
+      await handle.truncate(size);
+    } finally {
+      await handle.close();
+    }
   },
   async syncDir(path: string) {
     const handle = await open(path, constants.O_RDONLY);
