@@ -209,7 +209,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
+      if (kept?.config !== config || clock.steady() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.steady(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
       return kept.issues;
     };
   }

@@ -54,7 +54,7 @@ function faults(core: Core, facts: { readonly error: Error | null; readonly runn
   };
   const { lastError, failures, retryAtMs } = facts.runner;
   if (lastError) {
-    const seconds = Math.max(0, Math.ceil(((retryAtMs ?? core.clock.now()) - core.clock.now()) / 1000));
+    const seconds = Math.max(0, Math.ceil(((retryAtMs ?? core.clock.steady()) - core.clock.steady()) / 1000));
     const cure = 'cure' in lastError && typeof lastError.cure === 'string' ? lastError.cure : 'restart the service lvs';
     add('data-plane-behind', `the data plane does not follow the running configuration: ${lastError.message} (${failures} tries, next in ${seconds} s)`, cure);
   }
