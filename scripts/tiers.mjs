@@ -27,6 +27,8 @@ const root = () => (process.getuid?.() === 0 ? null : 'needs root');
 const linux = () => (process.platform === 'linux' ? null : `needs Linux, this is ${process.platform}`);
 const x64 = () => (process.arch === 'x64' ? null : `needs x86-64 (the guest runs this machine's own node), this is ${process.arch}`);
 
+const bpfObject = () => (existsSync('dist/bpf/weir.bpf.o') ? null : 'needs the BPF program (apt-get install clang libbpf-dev, npm run setup)');
+
 /** @type {readonly Tier[]} */
 export const TIERS = [
   { name: 'house', folder: 'dist/test/house', jobs: cores, fileSeconds: 180, needs: [] },
@@ -38,6 +40,8 @@ export const TIERS = [
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
   { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
+  // weir's own data plane in network namespaces: the contract on two arms and on one, restarts, kills.
+  { name: 'xdp', folder: 'dist/test/xdp', jobs: 1, fileSeconds: 900, needs: [linux, root, ...['ip', 'ethtool', 'clang'].map(command), bpfObject] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
   { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },
 ];
