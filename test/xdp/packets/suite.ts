@@ -1,0 +1,14 @@
+/** All rows as tests, for whatever kernel runs them. */
+import { after, test } from 'node:test';
+import { Bed } from './bed.ts';
+import { runRow, type Row } from './row.ts';
+import { twoWayRows } from './rows/two-way.ts';
+
+const ROWS: readonly Row[] = [twoWayRows].flat();
+
+/** Registers one test a row. */
+export function runPackets(): void {
+  const bed = new Bed();
+  after(() => bed.close());
+  for (const row of ROWS) test(row.name, () => runRow(bed, row));
+}
