@@ -24,6 +24,10 @@ struct icmp_header {
 	__be32 rest;
 };
 
+/* The least that an error must hold, from its own header on: itself, an IP header, ports. */
+#define CARRIER4 (sizeof(struct icmp_header) + sizeof(struct iphdr) + sizeof(struct udphdr))
+#define CARRIER6 (sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
+
 /* Notes that a server refused, at once for all CPUs; the control plane reads the count. */
 static __always_inline void take_evidence(struct globals *g, struct server *server, __u32 now)
 {
