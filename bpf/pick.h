@@ -22,16 +22,24 @@ static __always_inline struct pool *pool_at(__u32 index)
 	return bpf_map_lookup_elem(&pools, &index);
 }
 
-/* True while ICMP evidence speaks against the server. */
-static __always_inline bool is_blocked(const struct server *server, __u32 now)
+/* Longer than evidence ever holds, in ticks: 73 minutes. A time beyond that is none, but one that the clock has gone half round since. */
+#define BLOCK_TICKS_MAX (1u << 22)
+
+/* True while ICMP evidence speaks against the server. What is over is wiped out, so that it does not come round again. */
+static __always_inline bool is_blocked(struct server *server, __u32 now)
 {
 	__u32 until = *(volatile const __u32 *)&server->blocked_until;
 
-	return until != 0 && !reached(now, until);
+	if (until == 0)
+		return false;
+	if (until - now - 1 < BLOCK_TICKS_MAX)
+		return true;
+	__sync_val_compare_and_swap(&server->blocked_until, until, 0);
+	return false;
 }
 
 /* True when the server of this director takes new sessions now. */
-static __always_inline bool is_usable(const struct server *server, __u32 director, __u32 now)
+static __always_inline bool is_usable(struct server *server, __u32 director, __u32 now)
 {
 	return server->director == director && server->policy == POLICY_NONE && server->weight != 0 && !is_blocked(server, now);
 }

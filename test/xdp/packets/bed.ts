@@ -144,12 +144,13 @@ export class Bed {
     return count;
   }
 
-  /** Returns a row of a per-CPU map as one struct, summed over the CPUs. */
-  sums(name: 'server_stats' | 'drop_stats', row: number): Readonly<Record<string, readonly number[]>> {
+  /** Returns a row of a per-CPU map as one struct, summed over the CPUs; null when all of it is zero. */
+  sums(name: 'server_stats' | 'drop_stats', row: number): Readonly<Record<string, readonly number[]>> | null {
     const spec: StructSpec = name === 'server_stats' ? SERVER_COUNTERS : DROP_COUNTERS;
     const map = this.map(name);
     const value = map.lookup(key32(row));
     if (value === null) throw new RangeError(`${name} has no row ${row}`);
+    if (value.equals(zeros(value.length))) return null;
     const sums: Record<string, number[]> = {};
     let offset = 0;
     for (const field of spec.fields) {
@@ -172,9 +173,15 @@ export class Bed {
 
   #clear(name: string, rows: number): void {
     const map = this.map(name);
-    const zeros = Buffer.alloc(map.bytes);
-    for (let row = 0; row < rows; row++) map.update(key32(row), zeros);
+    const zero = zeros(map.bytes);
+    for (let row = 0; row < rows; row++) if (map.lookup(key32(row))?.equals(zero) === false) map.update(key32(row), zero);
   }
+}
+
+let zeroed = Buffer.alloc(0);
+function zeros(length: number): Buffer {
+  if (zeroed.length !== length) zeroed = Buffer.alloc(length);
+  return zeroed;
 }
 
 /** Bytes of a pool: its head and its candidates. */

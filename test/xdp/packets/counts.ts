@@ -43,7 +43,8 @@ function rows(count: number, read: (slot: number) => readonly [string, Numbers])
 }
 
 /** Arrays become their sum, but for drops, which have names. */
-function totals(sums: Readonly<Record<string, readonly number[]>>): Numbers {
+function totals(sums: Readonly<Record<string, readonly number[]>> | null): Numbers {
+  if (sums === null) return {};
   const { drops, ...others } = sums;
   const named = (drops ?? []).map((count, id) => [DROPS.find((drop) => drop.id === id)?.name ?? `drop ${id}`, count] as const);
   return nonzero([...named, ...Object.entries(others).map(([name, values]) => [name, values.reduce((a, b) => a + b, 0)] as const)]);

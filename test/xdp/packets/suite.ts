@@ -2,9 +2,13 @@
 import { after, test } from 'node:test';
 import { Bed } from './bed.ts';
 import { runRow, type Row } from './row.ts';
+import { checksumRows } from './rows/checksums.ts';
+import { choosingRows } from './rows/choosing.ts';
+import { policyRows } from './rows/policies.ts';
+import { requestReplyRows } from './rows/request-reply.ts';
 import { twoWayRows } from './rows/two-way.ts';
 
-const ROWS: readonly Row[] = [twoWayRows].flat();
+const ROWS: readonly Row[] = [twoWayRows, requestReplyRows, choosingRows, policyRows, checksumRows].flat();
 
 /** Registers one test a row. */
 export function runPackets(): void {
