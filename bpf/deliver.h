@@ -158,6 +158,10 @@ static __always_inline int deliver6(struct xdp_md *ctx, struct packet *p, struct
 	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IPV6));
 }
 
+/* How long hosts wait for the rest of a datagram, in ticks: 31 s; and what the clocks of two CPUs may differ by. */
+#define FRAGMENT_TICKS (30u << 10)
+#define FRAGMENT_SKEW 2
+
 /* A fragment after the first: where that went, or nowhere. One that overtook its first cannot be served, and is counted. */
 static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct packet *p, struct rewrite *r, __u32 *new_id)
 {
@@ -170,8 +174,8 @@ static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct pac
 	key.id_be = p->fragment_id;
 	key.protocol = IPPROTO_UDP;
 	first = bpf_map_lookup_elem(&fragments, &key);
-	/* Identifications come round again: what is older than the time hosts wait for the rest (30 s) is another datagram's. */
-	if (!first || (__s32)(p->now - first->tick) > (30 << 10)) {
+	/* Identifications come round again: what is older is another datagram's. */
+	if (!first || p->now - first->tick + FRAGMENT_SKEW > FRAGMENT_TICKS) {
 		struct vip_key vip = { .prefix_bits = 144 };
 
 		vip.addr_be[2] = p->family == 4 ? bpf_htonl(0xffff) : p->dst[2];

@@ -427,7 +427,8 @@ static __always_inline __u32 persisted(const struct director *d, __u32 director,
 		key.addr_be[3] &= bits == 0 ? 0 : bpf_htonl(0xffffffffu << (32 - bits));
 	}
 	value = bpf_map_lookup_elem(&persists, &key);
-	if (!value || reached(p->now, value->until))
+	/* Not `reached`: an entry may lie here until the clock has gone half round. */
+	if (!value || value->until - p->now - 1 >= d->persistence_ticks)
 		return NOBODY;
 	server = server_at(value->server);
 	return server && is_usable(server, director, p->now) ? value->server : NOBODY;
