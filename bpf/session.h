@@ -144,7 +144,7 @@ __noinline int session_end(__u32 record, __u32 now, __u32 linger)
 		else if (s->packets_out == 0)
 			counters->unanswered++;
 	}
-	if (d->persistence_ticks && !linger)
+	if (d->persistence_ticks && !linger && server->policy == POLICY_NONE)
 		persist(record);
 	s->expires = now + (linger ? g->linger_ticks : rest);
 	/* The full word, so that nobody took it for live in between: claimed is nobody's but ours. */
