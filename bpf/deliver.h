@@ -210,6 +210,8 @@ static __always_inline int later_fragment4(struct xdp_md *ctx, struct packet *p,
 		return verdict;
 	if (ip->ttl <= 1)
 		return drop(r->director, DROP_TTL, -1);
+	if (exceeds(r, bpf_ntohs(ip->tot_len) + (r->mode == MODE_TUNNEL ? sizeof(*ip) : 0)))
+		return drop(r->director, DROP_TOO_BIG, -1);
 	if (r->mode == MODE_TUNNEL)
 		return tunnel(ctx, p, r, 4, bpf_ntohs(ip->tot_len));
 	if (r->mode == MODE_NAT) {
@@ -228,6 +230,8 @@ static __always_inline int later_fragment6(struct xdp_md *ctx, struct packet *p,
 		return verdict;
 	if (ip->hop_limit <= 1)
 		return drop(r->director, DROP_TTL, -1);
+	if (exceeds(r, bpf_ntohs(ip->payload_len) + (r->mode == MODE_TUNNEL ? 2 : 1) * sizeof(*ip)))
+		return drop(r->director, DROP_TOO_BIG, -1);
 	if (r->mode == MODE_TUNNEL)
 		return tunnel(ctx, p, r, 6, bpf_ntohs(ip->payload_len) + sizeof(*ip));
 	if (r->mode == MODE_NAT) {
