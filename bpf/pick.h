@@ -404,6 +404,29 @@ __noinline __u32 pick_locality(__u32 pool_index, __u32 director, __u32 now, __u3
 	return slot;
 }
 
+/* True when a new session would not come to this blocked server again: somebody takes sessions that nothing speaks against, or is sorry. */
+__noinline __u32 has_elsewhere(__u32 director, __u32 slot, __u32 now)
+{
+	struct director *d = director_at(director);
+	struct pool *pool;
+	__u32 weight;
+
+	if (!d)
+		return 0;
+	if (d->sorry && d->sorry - 1 != slot)
+		return 1;
+	pool = pool_at(d->pool);
+	if (!pool)
+		return 0;
+	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
+		if (i >= pool->head.count)
+			break;
+		if (candidate_server(pool, i, now, &weight))
+			return 1;
+	}
+	return 0;
+}
+
 /* Returns the server slot persistence holds this client to, or NOBODY. */
 static __always_inline __u32 persisted(const struct director *d, __u32 director, const struct packet *p)
 {
