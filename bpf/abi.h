@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* Generated from src/engine/xdp/abi/spec.ts; WEIR_UPDATE=1 npm test -- --file src/engine/xdp/abi writes it again. */
+/* Generated from src/engine/xdp/abi/spec.ts; WEIR_UPDATE=1 node --test dist/src/engine/xdp/abi/abi.test.js writes it again (after tsc). */
 #ifndef WEIR_ABI_H
 #define WEIR_ABI_H
 
@@ -410,6 +410,17 @@ struct source {
 _Static_assert(sizeof(struct source) == 8, "struct source");
 _Static_assert(offsetof(struct source, second) == 0, "source.second");
 _Static_assert(offsetof(struct source, count) == 4, "source.count");
+
+/* An endpoint of a server: whom ICMP errors about datagrams without a session speak against. */
+struct server_key {
+	__u32 addr_be[4];
+	__u16 port_be; /* 0: any */
+	__u16 family; /* 4 or 6 */
+};
+_Static_assert(sizeof(struct server_key) == 20, "struct server_key");
+_Static_assert(offsetof(struct server_key, addr_be) == 0, "server_key.addr_be");
+_Static_assert(offsetof(struct server_key, port_be) == 16, "server_key.port_be");
+_Static_assert(offsetof(struct server_key, family) == 18, "server_key.family");
 
 struct locality_key {
 	__u32 dest_hash;

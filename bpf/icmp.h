@@ -37,6 +37,31 @@ static __always_inline void take_evidence(struct globals *g, struct server *serv
 	__sync_fetch_and_add(&server->icmp_errors, 1);
 }
 
+/* Evidence about a datagram that left no session (one-way, or over a limit): against the server it was sent to, by its endpoint. */
+static __noinline int evidence_alone(struct tuple *inner, __u32 now)
+{
+	struct server_key key = {};
+	struct globals *g = global();
+	struct server *server;
+	__u32 *slot;
+
+	if (!g)
+		return XDP_PASS;
+	copy_address(key.addr_be, inner->dst);
+	key.port_be = inner->dport;
+	key.family = inner->family;
+	slot = bpf_map_lookup_elem(&server_ids, &key);
+	if (!slot) {
+		key.port_be = 0;
+		slot = bpf_map_lookup_elem(&server_ids, &key);
+	}
+	server = slot ? server_at(*slot) : NULL;
+	if (!server)
+		return XDP_PASS;
+	take_evidence(g, server, now);
+	return XDP_DROP;
+}
+
 /*
  * Finds the session of the datagram that an error carries: `inner` is as the error has it. Fills `r` with what the carried header becomes (src, dst,
  * ports) and `hop`; XDP_TX to go on, else the verdict. `evidence`: it says that the destination cannot be reached.
@@ -59,7 +84,7 @@ static __always_inline int trace(struct xdp_md *ctx, struct tuple *inner, __u32 
 	back.family = family;
 	s = index_find(g, &back, tuple_hash(g->seed, back.src, back.dst, back.sport, back.dport, family, 0), family, &direction, &record);
 	if (!s)
-		return XDP_PASS;
+		return evidence ? evidence_alone(inner, now) : XDP_PASS;
 	server = server_at(s->server);
 	if (!server)
 		return XDP_PASS;

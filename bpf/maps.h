@@ -70,6 +70,7 @@ COUNTER_MAP(drop_stats, struct drop_counters, MAX_DIRECTORS + 1);
 
 HASH_MAP(link_ids, BPF_MAP_TYPE_HASH, __u32, __u32, 2 * MAX_LINKS);
 HASH_MAP(vlan_links, BPF_MAP_TYPE_HASH, struct vlan_key, __u32, MAX_LINKS);
+HASH_MAP(server_ids, BPF_MAP_TYPE_HASH, struct server_key, __u32, 2 * MAX_SERVERS);
 HASH_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, struct fragment_key, struct fragment, 16384);
 HASH_MAP(persists, BPF_MAP_TYPE_LRU_HASH, struct persist_key, struct persist, 65536);
 HASH_MAP(sources, BPF_MAP_TYPE_LRU_HASH, struct source_key, struct source, 65536);

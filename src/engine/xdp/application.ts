@@ -89,7 +89,7 @@ export function linksOf(kernel: Kernel, desired: Desired, facts: HostFacts, worl
   for (const device of world.interfaces ?? []) {
     if (!facts.links.some((l) => l.name === device)) throw new EngineError(`there is no interface ${device} for the xdp engine`, { cure: `this host has: ${facts.links.filter((l) => l.ethernet).map((l) => l.name).join(', ')}` });
   }
-  const rows = Array.from({ length: kernel.links.count }, (_, id) => ({ own: kernel.links.get(id, 'own_ifindex'), used: kernel.links.get(id, 'mtu') !== 0 }));
+  const rows = Array.from({ length: kernel.links.count }, (_, id) => kernel.links.get(id, 'own_ifindex'));
   return linkPlan(devices, facts, rows);
 }
 

@@ -64,6 +64,7 @@ interface Running {
 export class XdpEngine implements Engine {
   readonly name = 'xdp';
   readonly #deps: XdpDependencies;
+  readonly #epoch = randomUUID();
   readonly #evidence = new Evidence();
   readonly #sweeper = new Sweeper();
   #running: Running | null = null;
@@ -125,7 +126,7 @@ export class XdpEngine implements Engine {
       if (refused.length > 0) throw new EngineError(refused.map((u) => u.message).join('; '), { cure: 'take it out of the configuration, or choose another engine' });
       const running = await this.#ready();
       if (running === null && plan.next.directors.length === 0) return;
-      await this.#become(running ?? this.#open(emptyRecord()), plan.next);
+      await this.#become(running ?? this.#open(this.#emptyRecord()), plan.next);
       for (const step of plan.steps) if (step.op === 'change-server' && step.to.state === 'up') this.#unblock(step.director, serverKey(step.to));
     });
   }
@@ -133,7 +134,7 @@ export class XdpEngine implements Engine {
   read(): Promise<Reading> {
     return this.#alone(async () => {
       const running = await this.#ready();
-      if (running === null) return { epoch: 'none', atMs: this.#deps.nowMs(), directors: [], gauges: {}, drops: {} };
+      if (running === null) return { epoch: this.#epoch, atMs: this.#deps.nowMs(), directors: [], gauges: {}, drops: {} };
       return readingOf(running.kernel, running.record, this.#deps.nowMs());
     });
   }
@@ -220,11 +221,12 @@ export class XdpEngine implements Engine {
     }
     configure(kernel);
     // New maps hold nothing of what the record speaks of.
-    const held: XdpRecord = kernel.fresh ? { ...emptyRecord(), neighbours: record.neighbours } : record;
+    const held: XdpRecord = kernel.fresh ? { ...this.#emptyRecord(), neighbours: record.neighbours } : record;
     const running: Running = { kernel, record: held, names: { ownerOf: (slot) => names().ownerOf(slot), serverSlots: (d, s) => names().serverSlots(d, s) } };
     let known: { readonly of: XdpRecord['slots']; readonly names: Names } | null = null;
     const names = (): Names => (known?.of === running.record.slots ? known : (known = { of: running.record.slots, names: namesOf(running.record.slots) })).names;
     this.#running = running;
+    this.#evidence.begin(kernel, held.slots);
     this.#watch = this.#deps.watch();
     this.#stop = this.#deps.every(TICK_MS, () => this.#tick());
     return running;
@@ -237,6 +239,10 @@ export class XdpEngine implements Engine {
     this.#facts = applied.facts;
     this.#managed = applied.managed;
     if (applied.modeNote !== null) this.#deps.onEvent({ kind: 'fault', detail: `generic mode: ${applied.modeNote}`, recovered: true });
+  }
+
+  #emptyRecord(): XdpRecord {
+    return { desired: NOTHING, phase: 'settled', slots: [], bases: {}, epoch: this.#epoch, neighbours: [] };
   }
 
   /** Facts as they were at the last look, unless something changed or other servers are asked for. */
@@ -289,10 +295,6 @@ export class XdpEngine implements Engine {
     this.#tail = run.catch(() => undefined);
     return run;
   }
-}
-
-function emptyRecord(): XdpRecord {
-  return { desired: NOTHING, phase: 'settled', slots: [], bases: {}, epoch: randomUUID(), neighbours: [] };
 }
 
 /** Sets what the program needs to know of the whole engine; what it counts itself only where it was never set. */

@@ -1,6 +1,6 @@
 /**
  * Which interfaces the program runs on, and the table of those that datagrams leave by. Pure. Sessions remember a link by its number,
- * so an interface keeps the number it has, and a number that was in use is the last to be given to another.
+ * so an interface has the number it had, and a number that was in use is the last to be given to another.
  */
 import { isUnspecified } from '../../net/ip.ts';
 import type { Desired } from '../../plan/desired.ts';
@@ -17,11 +17,8 @@ export interface LinkTarget {
   readonly mtu: number;
 }
 
-/** What is in the table now: `own` 0 is unused, and was never used unless `used`. */
-export interface LinkRow {
-  readonly own: number;
-  readonly used: boolean;
-}
+/** Which interface each number of the table is, or was last; 0: it was never used. */
+export type LinkRows = readonly number[];
 
 export interface LinkPlan {
   /** Interfaces to run on. */
@@ -47,7 +44,7 @@ export function devicesInPlay(desired: Desired, facts: HostFacts, given: readonl
 }
 
 /** Returns where to attach and the table. Throws RangeError when there are more interfaces than the table holds. */
-export function linkPlan(devices: readonly string[], facts: HostFacts, rows: readonly LinkRow[]): LinkPlan {
+export function linkPlan(devices: readonly string[], facts: HostFacts, rows: LinkRows): LinkPlan {
   const byIndex = new Map(facts.links.map((l) => [l.ifindex, l]));
   const wanted = new Set(devices);
   const attach = new Map<number, HostLink>();
@@ -65,14 +62,14 @@ export function linkPlan(devices: readonly string[], facts: HostFacts, rows: rea
   };
 }
 
-function numbers(owns: readonly number[], rows: readonly LinkRow[]): ReadonlyMap<number, number> {
+function numbers(owns: readonly number[], rows: LinkRows): ReadonlyMap<number, number> {
   const ids = new Map<number, number>();
-  rows.forEach((row, id) => {
-    if (row.own !== 0 && owns.includes(row.own)) ids.set(row.own, id);
+  rows.forEach((own, id) => {
+    if (own !== 0 && owns.includes(own)) ids.set(own, id);
   });
   const taken = new Set(ids.values());
   // 0 is left out: a hop of zeroes means none.
-  const free = Array.from({ length: CONSTANTS.MAX_LINKS - 1 }, (_, i) => i + 1).filter((id) => !taken.has(id)).sort((a, b) => Number(rows[a]?.used ?? false) - Number(rows[b]?.used ?? false) || a - b);
+  const free = Array.from({ length: CONSTANTS.MAX_LINKS - 1 }, (_, i) => i + 1).filter((id) => !taken.has(id)).sort((a, b) => Number((rows[a] ?? 0) !== 0) - Number((rows[b] ?? 0) !== 0) || a - b);
   for (const own of owns) {
     if (ids.has(own)) continue;
     const id = free.shift();

@@ -51,7 +51,7 @@ export function linkSteps(kernel: Kernel, links: readonly LinkTarget[]): readonl
   }));
 }
 
-/** Returns the steps that take links away that are not among `links`: after nothing leads to them. Their MAC stays as the sign that the number was used. */
+/** Returns the steps that take links away that are not among `links`. A row keeps the name of its interface: the number is that one's if it comes back. */
 export function unlinkSteps(kernel: Kernel, links: readonly LinkTarget[]): readonly Step[] {
   const ids = new Set(links.map((l) => l.id));
   return [{
@@ -59,7 +59,12 @@ export function unlinkSteps(kernel: Kernel, links: readonly LinkTarget[]): reado
     run() {
       for (const map of [kernel.linkIds, kernel.vlanLinks]) for (const [key, id] of map.entries()) if (!ids.has(id)) map.remove(key);
       for (const key of kernel.ports.entries().keys()) if (!ids.has(Buffer.from(key, 'hex').readUInt32LE(0))) kernel.ports.remove(key);
-      for (let id = 0; id < CONSTANTS.MAX_LINKS; id++) if (!ids.has(id)) writeRow(kernel.links, id, { ifindex: 0, own_ifindex: 0 });
+      for (let id = 0; id < CONSTANTS.MAX_LINKS; id++) if (!ids.has(id)) kernel.links.set(id, 'ifindex', 0);
+      // Ways over them are looked up anew at once.
+      for (let slot = 0; slot < CONSTANTS.MAX_SERVERS; slot++) {
+        const hop = kernel.servers.get64(slot, 'hop');
+        if (hop !== 0n && !ids.has(Number(hop & 0xffffn))) kernel.servers.set64(slot, 'hop', 0n);
+      }
     },
   }];
 }

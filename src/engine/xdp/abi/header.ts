@@ -6,7 +6,7 @@ import { CONSTANTS, DROPS, ENUMS, STRUCTS, type Field } from './spec.ts';
 export function abiHeader(): string {
   const lines = [
     '/* SPDX-License-Identifier: MIT OR GPL-2.0 */',
-    '/* Generated from src/engine/xdp/abi/spec.ts; WEIR_UPDATE=1 npm test -- --file src/engine/xdp/abi writes it again. */',
+    '/* Generated from src/engine/xdp/abi/spec.ts; WEIR_UPDATE=1 node --test dist/src/engine/xdp/abi/abi.test.js writes it again (after tsc). */',
     '#ifndef WEIR_ABI_H', '#define WEIR_ABI_H', '', '#include <linux/types.h>', '#include <stddef.h>', '',
     ...Object.entries(CONSTANTS).map(([name, value]) => `#define ${name} ${value}`), '',
     ...Object.entries(ENUMS).map(([name, words]) => `enum ${name} { ${words.map((word, i) => `${prefixOf(name)}_${word.toUpperCase()} = ${i}`).join(', ')} };`), '',

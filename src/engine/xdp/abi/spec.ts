@@ -211,6 +211,7 @@ export const PERSIST_KEY: StructSpec = { name: 'persist_key', size: 20, about: '
 export const PERSIST: StructSpec = { name: 'persist', size: 8, about: '', fields: [f('server', 'u32', 'slot'), f('until', 'u32', 'tick')] };
 export const SOURCE_KEY: StructSpec = { name: 'source_key', size: 20, about: 'A source address (IPv6: its /64) and a director.', fields: [f('addr_be', 'u32', undefined, 4), f('director', 'u32')] };
 export const SOURCE: StructSpec = { name: 'source', size: 8, about: 'New sessions in the second that runs.', fields: [f('second', 'u32'), f('count', 'u32')] };
+export const SERVER_KEY: StructSpec = { name: 'server_key', size: 20, about: 'An endpoint of a server: whom ICMP errors about datagrams without a session speak against.', fields: [f('addr_be', 'u32', undefined, 4), f('port_be', 'u16', '0: any'), f('family', 'u16', '4 or 6')] };
 export const LOCALITY_KEY: StructSpec = { name: 'locality_key', size: 8, about: '', fields: [f('dest_hash', 'u32'), f('director', 'u32')] };
 export const LOCALITY: StructSpec = { name: 'locality', size: 40, about: 'Servers that a destination keeps.', fields: [f('members', 'u16', 'slot + 1; 0: none', 16), f('changed', 'u32', 'tick'), f('pad', 'u32')] };
 
@@ -224,6 +225,6 @@ export const COMMAND: StructSpec = {
 };
 
 export const STRUCTS: readonly StructSpec[] = [
-  SESSION, SERVER, DIRECTOR, CANDIDATE, POOL_HEADER, LINK, GLOBALS, SERVER_COUNTERS, DROP_COUNTERS, VIP_KEY, FRAGMENT_KEY, FRAGMENT, PERSIST_KEY, PERSIST, SOURCE_KEY, SOURCE,
+  SESSION, SERVER, DIRECTOR, CANDIDATE, POOL_HEADER, LINK, GLOBALS, SERVER_COUNTERS, DROP_COUNTERS, VIP_KEY, FRAGMENT_KEY, FRAGMENT, PERSIST_KEY, PERSIST, SOURCE_KEY, SOURCE, SERVER_KEY,
   LOCALITY_KEY, LOCALITY, COMMAND,
 ];
