@@ -42,6 +42,29 @@ __noinline __u32 reply_taken(struct tuple *p, __u64 hash, __u32 own)
 	return NOT_TAKEN;
 }
 
+/* Frees a resting record of this session's own client, VIP and server: what that server still sends is for the very same. False: it is another's. */
+static __always_inline bool take_over(__u32 other, const struct session *s)
+{
+	struct session *old = session_at(other);
+	__u32 word;
+
+	if (!old)
+		return false;
+	word = *(volatile __u32 *)&old->state;
+	if ((word & STATE_MASK) != SESSION_RESTING || old->server != s->server || old->client_port_be != s->client_port_be || old->vip_port_be != s->vip_port_be ||
+	    old->client4_be != s->client4_be || old->vip4_be != s->vip4_be)
+		return false;
+#pragma unroll
+	for (int i = 0; i < 3; i++)
+		if (old->client6_be[i] != s->client6_be[i] || old->vip6_be[i] != s->vip6_be[i])
+			return false;
+	if (!advance(old, word, SESSION_CLAIMED))
+		return false;
+	session_release(other);
+	__sync_lock_test_and_set(&old->state, (word & ~STATE_MASK) | SESSION_FREE);
+	return true;
+}
+
 /*
  * Gives the session a source port towards its server and its slot for replies. Two CPUs that choose the same port at once both see the
  * other's slot, and whoever sees one gives way: a port is never two sessions', at worst both try the next. False when no port tried was free.
@@ -64,7 +87,7 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 	reply->family = s->family;
 	for (tries = 0; tries < PORT_PROBES; tries++) {
 		__u64 hash, mine;
-		__u32 turn;
+		__u32 turn, other;
 
 		if (server->source_any == 0 && tries == 0) {
 			/* No source NAT: the client's own port, where nobody has it. */
@@ -83,7 +106,8 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 		reply->dst[3] = s->source4_be;
 		reply->dport = s->source_port_be;
 		hash = tuple_hash(g->seed, reply->src, reply->dst, reply->sport, reply->dport, reply->family, 0);
-		if (reply_taken(reply, hash, record) != NOT_TAKEN)
+		other = reply_taken(reply, hash, record);
+		if (other != NOT_TAKEN && (server->source_any || tries || !take_over(other, s)))
 			continue;
 		mine = slot_of(hash, record, DIRECTION_REPLY);
 		if (!index_insert(g, hash, mine))
