@@ -23,8 +23,9 @@ export const CONSTANTS = {
   TICK_SHIFT: 20,
   /** Slots of one index bucket: a cache line. */
   BUCKET_SLOTS: 8,
-  /** Records a new session looks at before the table counts as full. */
+  /** Records a new session looks at before the table grows, and before one that cannot grow counts as full. */
   ALLOC_PROBES: 16,
+  FULL_PROBES: 144,
   /** Source ports a new session tries. */
   PORT_PROBES: 16,
   RESPONSE_FIRST_BITS: FIRST_BITS,
