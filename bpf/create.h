@@ -250,6 +250,15 @@ static __always_inline bool stateless_works(const struct server *server)
 	return server->mode != MODE_NAT;
 }
 
+/* Which server takes the datagrams of a flow that can have no session: the same for all of them, so by its hash. */
+static __always_inline __u32 flow_slot(const struct packet *p, const struct director *d, __u32 chosen)
+{
+	struct pool *pool = pool_at(d->pool);
+	__u32 i = pick_spread(d->pool, p->now, hash_flow(p->src, p->family, p->sport), 0);
+
+	return pool && i < MAX_CANDIDATES ? pool->candidates[i].server : chosen;
+}
+
 /* The outstanding request of a client at this server (request-reply), or NO_RECORD. */
 __noinline __u32 find_request(struct packet *p, __u32 slot)
 {
@@ -346,7 +355,7 @@ __noinline __u64 new_flow(struct packet *p)
 
 		if (counters)
 			counters->stateless++;
-		return OUTCOME(OUTCOME_STATELESS, slot);
+		return OUTCOME(OUTCOME_STATELESS, flow_slot(p, d, slot));
 	}
 	drop(director, (__u32)made, p->length);
 	return made;
