@@ -212,11 +212,12 @@ uncount:
 }
 
 /* True when one more new session keeps to the rate of its source and of all; the second's count is of whole seconds since boot. */
-static __always_inline bool within_rates(struct globals *g, const struct packet *p, __u32 director)
+static __always_inline bool within_rates(struct globals *g, const struct director *d, const struct packet *p, __u32 director)
 {
 	__u32 second = p->now / 954; /* ticks a second: 10^9 / 2^20 */
+	__u32 source_rate = d->source_rate ? d->source_rate : g->source_rate;
 
-	if (g->source_rate) {
+	if (source_rate) {
 		struct source_key key = { .director = director };
 		struct source fresh = { .second = second, .count = 1 }, *seen;
 
@@ -229,7 +230,7 @@ static __always_inline bool within_rates(struct globals *g, const struct packet 
 		} else if (seen->second != second) {
 			seen->second = second;
 			seen->count = 1;
-		} else if (__sync_fetch_and_add(&seen->count, 1) >= g->source_rate) {
+		} else if (__sync_fetch_and_add(&seen->count, 1) >= source_rate) {
 			return false;
 		}
 	}
@@ -339,7 +340,7 @@ __noinline __u64 new_flow(struct packet *p)
 			session_end(record, p->now, false);
 		}
 	}
-	if (!within_rates(g, p, director)) {
+	if (!within_rates(g, d, p, director)) {
 		struct drop_counters *counters = drop_counters_at(director);
 
 		if (counters)
