@@ -93,7 +93,11 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 			/* No source NAT: the client's own port, where nobody has it. */
 			s->source_port_be = s->client_port_be;
 		} else {
-			turn = __sync_fetch_and_add(&server->port_next, 1);
+			/*
+			 * In turn, so that a port rests as long as it can; after a second collision anywhere: what is taken lies in one block where
+			 * another director has the same server, or this one had it before.
+			 */
+			turn = tries < 2 ? __sync_fetch_and_add(&server->port_next, 1) : bpf_get_prandom_u32();
 			s->source_port_be = bpf_htons(first + turn % range);
 			if (server->source_count > 1)
 				s->source4_be = bpf_htonl(bpf_ntohl(server->source_be[3]) + turn / range % server->source_count);
