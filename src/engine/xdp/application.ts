@@ -15,7 +15,7 @@ import { refuseOnHost, type Forwarding } from './host-refusals.ts';
 import type { Kernel } from './kernel.ts';
 import type { XdpMode } from './libbpf.ts';
 import { devicesInPlay, linkPlan, type LinkPlan } from './links.ts';
-import { keepResolved, letGo, nextHops } from './neighbours.ts';
+import { awaitResolved, keepResolved, letGo, nextHops } from './neighbours.ts';
 import type { RecordFile, XdpRecord } from './record.ts';
 import { scan, tableOf } from './sessions.ts';
 import { assignSlots, releaseSlots, type Slots } from './slots.ts';
@@ -33,6 +33,9 @@ export interface ApplyWorld {
   readonly interfaces: readonly string[] | undefined;
   readonly mode: XdpMode | undefined;
   turn(): Promise<void>;
+  wait(ms: number): Promise<void>;
+  /** 0..2^32-1. */
+  random(): number;
   /** Called before each step: what tests stop at. */
   onStep?(text: string): void;
 }
@@ -60,10 +63,14 @@ export async function become(kernel: Kernel, before: XdpRecord, next: Desired, w
   const plan = linksOf(kernel, next, facts, world);
   refuseOnHost(next, facts, plan.attach, world.forwarding);
   const { record: settled, released } = release(kernel, before, world.record);
-  const slots = assign(kernel, settled.slots, next);
+  const slots = assign(kernel, settled.slots, next, world);
   const stage: Stage = { kernel, plan, ...stageOf(next, slots, facts) };
-  const applying: XdpRecord = { ...settled, desired: next, phase: 'applying', slots };
+  const names = new Set(next.directors.map((d) => d.name));
+  const bases = Object.fromEntries(Object.entries(settled.bases).filter(([name]) => names.has(name)));
+  const applying: XdpRecord = { ...settled, desired: next, phase: 'applying', slots, bases };
   const { kept, managed } = await keepResolved(world.run, nextHops(next, facts));
+  const known = new Set(settled.neighbours.map((n) => `${n.ip} ${n.device}`));
+  await awaitResolved(world.run, kept.filter((n) => !known.has(`${n.ip} ${n.device}`)), world.wait);
   world.record.save({ ...applying, neighbours: [...settled.neighbours, ...kept] });
   let modeNote: string | null;
   try {
@@ -105,10 +112,9 @@ async function hostFacts(world: ApplyWorld, ...states: readonly Desired[]): Prom
 function release(kernel: Kernel, before: XdpRecord, file: RecordFile): { readonly record: XdpRecord; readonly released: readonly number[] } {
   const { slots, servers, directors } = releaseSlots(before.slots, before.desired, (slot) => kernel.servers.get(slot, 'refs'));
   if (servers.length === 0 && directors.length === 0) return { record: before, released: [] };
-  const names = new Set(before.desired.directors.map((d) => d.name));
-  const bases: Record<string, BaseCounters> = Object.fromEntries(Object.entries(before.bases).filter(([name]) => names.has(name)));
-  for (const { director, slot } of servers) if (names.has(director)) bases[director] = withServer(bases[director] ?? NO_BASE, kernel.serverCounts(slot));
-  for (const { name, slot } of directors) if (names.has(name)) bases[name] = withDrops(bases[name] ?? NO_BASE, kernel.dropCounts(slot));
+  const bases: Record<string, BaseCounters> = { ...before.bases };
+  for (const { director, slot } of servers) if (director !== null) bases[director] = withServer(bases[director] ?? NO_BASE, kernel.serverCounts(slot));
+  for (const { director, slot } of directors) if (director !== null) bases[director] = withDrops(bases[director] ?? NO_BASE, kernel.dropCounts(slot));
   const record: XdpRecord = { ...before, slots, bases };
   // Rows are emptied only once the file says that they have no owner.
   file.save(record);
@@ -116,7 +122,7 @@ function release(kernel: Kernel, before: XdpRecord, file: RecordFile): { readonl
 }
 
 /** Gives rows to everything that has none; such a row is emptied while nothing leads to it. */
-function assign(kernel: Kernel, slots: Slots, next: Desired): Slots {
+function assign(kernel: Kernel, slots: Slots, next: Desired, world: ApplyWorld): Slots {
   let assigned: Slots;
   try {
     assigned = assignSlots(slots, next);
@@ -135,6 +141,8 @@ function assign(kernel: Kernel, slots: Slots, next: Desired): Slots {
       if (servers.has(slot)) continue;
       kernel.servers.clear(slot);
       kernel.clearServer(slot);
+      // Rows of one server share its ports: two that began at the same would get into each other's way.
+      kernel.servers.set(slot, 'port_next', world.random());
     }
   }
   return assigned;

@@ -13,7 +13,7 @@ export class FakeHost {
   readonly pools = new ArrayBuffer(CONSTANTS.MAX_POOLS * POOL_BYTES);
   readonly links = new ArrayBuffer(CONSTANTS.MAX_LINKS * LINK.size);
   readonly globals = new ArrayBuffer(GLOBALS.size);
-  readonly numbers = { vips: new Map<string, number>(), linkIds: new Map<string, number>(), vlanLinks: new Map<string, number>(), ports: new Map<string, number>() };
+  readonly numbers = { vips: new Map<string, number>(), linkIds: new Map<string, number>(), vlanLinks: new Map<string, number>(), ports: new Map<string, number>(), serverIds: new Map<string, number>() };
   readonly tables = new Map<number, Uint16Array>();
   readonly attached: Attachment[] = [];
   readonly serverStats = new Map<number, Buffer>();
@@ -73,7 +73,7 @@ function fakeKernel(host: FakeHost): Kernel {
       candidates.setUint16(at(pool, index), server, true);
       candidates.setUint16(at(pool, index) + 2, weight, true);
     },
-    vips: number('vips'), linkIds: number('linkIds'), vlanLinks: number('vlanLinks'), ports: number('ports'),
+    vips: number('vips'), linkIds: number('linkIds'), vlanLinks: number('vlanLinks'), ports: number('ports'), serverIds: number('serverIds'),
     setTables(tables) {
       host.call('tables');
       for (const { pool, entries } of tables) host.tables.set(pool, entries);

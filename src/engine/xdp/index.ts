@@ -1,7 +1,8 @@
 /** The xdp engine of this host: the real kernel, programs and files behind XdpEngine. */
+import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { runCommand } from '../../command/command.ts';
 import type { Engine, EngineEvent } from '../engine.ts';
 import { CONSTANTS } from './abi/spec.ts';
@@ -51,6 +52,8 @@ export function createXdpEngine(options: XdpOptions): Promise<Engine> {
     interfaces: options.interfaces,
     mode: options.mode,
     turn: () => setImmediate(),
+    random: () => randomInt(2 ** 32),
+    wait: (ms) => setTimeout(ms),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     onEvent: options.onEvent,
     nowMs: () => Date.now(),
