@@ -2,14 +2,12 @@
 import { fateOf, type Cell, type Fate } from './cells.ts';
 import type { Bound } from './outcome.ts';
 
-/** What a machine under load may keep one of our own processes from running. */
-const SCHEDULING_MS = 250;
 /** A director that is taken away and put back is not there for the time of two applies. */
 const AGAIN: Bound = { lost: 40, gapMs: 400 };
 
 /** Bounds of an engine whose data plane is in the kernel: nothing is lost but what was sent to a director that was not there. */
 export function kernelBound({ event }: Cell): Bound {
-  return event === 'again' ? AGAIN : { lost: 0, gapMs: SCHEDULING_MS };
+  return event === 'again' ? AGAIN : { lost: 0, gapMs: 0 };
 }
 
 /** Bounds of the userspace engine: its sockets end with it, so a restart or kill costs what is sent until it is back (weir upgrades without that: `weir run --takeover`). */

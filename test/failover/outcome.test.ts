@@ -18,7 +18,7 @@ const BOUND = { lost: 1, gapMs: 30 };
 
 test('a flow that moves at once has no loss and no gap', () => {
   const outcome = outcomeOf(flow(100, (n) => (n < 50 ? 'a' : 'b')), 500, 500);
-  assert.deepEqual({ ...outcome, gapMs: 0 }, { sent: 100, lost: 0, gapMs: 0, servers: ['b'], movedMs: 1, doubled: 0 });
+  assert.deepEqual(outcome, { sent: 100, lost: 0, gapMs: 0, servers: ['b'], movedMs: 1, doubled: 0 });
   assert.equal(faultOf('moves', outcome, BOUND), null);
   assert.match(faultOf('stays', outcome, BOUND) ?? '', /go to b, expected a/);
 });
@@ -26,7 +26,7 @@ test('a flow that moves at once has no loss and no gap', () => {
 test('what is lost, late or doubled is a fault', () => {
   const holed = outcomeOf(flow(100, (n) => (n < 50 ? 'a' : n < 60 ? null : 'b')), 500, 500);
   assert.equal(holed.lost, 10);
-  assert.ok(holed.gapMs >= 90 && holed.gapMs <= 100, `${holed.gapMs}`);
+  assert.equal(holed.gapMs, 100);
   assert.match(faultOf('moves', holed, BOUND) ?? '', /10 lost/);
   assert.match(faultOf('moves', holed, { lost: 20, gapMs: 30 }) ?? '', /gap of/);
   const twice = flow(100, () => 'a');

@@ -6,7 +6,7 @@ export interface Outcome {
   readonly sent: number;
   /** Sent after the event and never got by any server. */
   readonly lost: number;
-  /** The longest time without an arrival from the event on, beyond the pace. */
+  /** The longest time from the event on in which all that was sent was lost: by the times of sending, so that a sender that was kept from running shows no gap. */
   readonly gapMs: number;
   /** Where datagrams sent after the event (and after the keeping time, for `later`) arrived. */
   readonly servers: readonly string[];
@@ -32,13 +32,12 @@ export function outcomeOf(flow: Pick<Flow, 'sentMs' | 'arrivals' | 'answers'>, e
   }
   const settled = flow.sentMs.map((at, sequence) => ({ at, sequence })).filter(({ at }) => at >= eventMs);
   const bySequence = new Map(flow.arrivals.map((arrival) => [arrival.sequence, arrival]));
-  let last = eventMs;
+  let since: number | null = null;
   let gapMs = 0;
-  for (const { atMs } of flow.arrivals.filter((a) => a.atMs >= eventMs).toSorted((a, b) => a.atMs - b.atMs)) {
-    gapMs = Math.max(gapMs, atMs - last - PACE_MS);
-    last = atMs;
+  for (const { at, sequence } of settled) {
+    if (seen.has(sequence)) since = null;
+    else gapMs = Math.max(gapMs, at + PACE_MS - (since ??= at));
   }
-  gapMs = Math.max(gapMs, (flow.sentMs.at(-1) ?? eventMs) - last - PACE_MS);
   const moved = flow.arrivals.filter((a) => a.server === other).reduce<Arrival | null>((first, a) => (first === null || a.atMs < first.atMs ? a : first), null);
   return {
     sent: flow.sentMs.length,
