@@ -26,7 +26,7 @@ const OUTPUT_CAP = 4_096;
 /** Starts `argv` on the balancer's CPU and waits until it is ready. Rejects with what it printed when it is not within 20 s. */
 export async function startProcess(topology: Topology, argv: readonly string[], options: ProcessOptions = {}): Promise<RunningSubject> {
   const { ready = 'bound', target = topology.vip, afterStop = () => undefined } = options;
-  const [command = '', ...args] = insideBalancer(topology, argv);
+  const [command = '', ...args] = insideBalancer(topology, argv, ready === 'bound');
   // Its own process group, so that stop reaches workers and Ctrl-C does not.
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   let output = '';
