@@ -30,13 +30,15 @@ const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaul
   },
 };
 
-export const USAGE = `usage: npm run bench -- userspace|xdp [options]
+export const USAGE = `usage: npm run bench -- userspace|xdp [options] | failover [ENGINE…]
 
 Highest rate of round trips with under 1 % loss on one balancer core, side by side with its peers. Needs root, two CPUs and the
 Debian packages clang libbpf-dev libbpf1 nftables conntrack nginx-light libnginx-mod-stream pen iproute2 ethtool.
 
   userspace                 beside nginx, pen and a plain node:dgram proxy
   xdp                       beside an XDP program that only routes, the kernel's routing, nftables, nginx and weir's userspace engine
+
+  failover [ENGINE…]        what a flow loses when its server goes, in userspace, xdp and lvs; takes no options
 
   --clients 100,1000        how many clients send (1..1000000)
   --servers 3,16            how many servers answer (1..200)

@@ -48,6 +48,9 @@ static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 	p->dst[3] = ip->daddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
+	/* What is not all there, or too short for what it says to be, is the kernel's to judge. */
+	if ((void *)ip + total > data_end || total < header + (ip->protocol == IPPROTO_UDP ? sizeof(*udp) : CARRIER4))
+		return XDP_PASS;
 	p->l4 = p->l3 + header;
 	offset = bpf_ntohs(ip->frag_off);
 	stamp(ctx, p);
@@ -79,6 +82,7 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 	struct ipv6hdr *ip = data + (p->l3 & 31);
 	struct fragment_header *fragment = NULL;
 	struct udphdr *udp;
+	__u32 length;
 	__u8 next;
 	int verdict;
 
@@ -86,6 +90,9 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 		return XDP_PASS;
 	next = ip->nexthdr;
 	if (next != IPPROTO_UDP && next != IPPROTO_ICMP6 && next != IPPROTO_FRAGMENT_HEADER)
+		return XDP_PASS;
+	length = bpf_ntohs(ip->payload_len);
+	if ((void *)(ip + 1) + length > data_end || length < (next == IPPROTO_UDP ? sizeof(*udp) : next == IPPROTO_ICMP6 ? CARRIER6 : sizeof(*fragment)))
 		return XDP_PASS;
 	p->family = 6;
 	copy_address(p->src, ip->saddr.s6_addr32);
@@ -102,6 +109,8 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 		p->fragment_id = fragment->id;
 		if (fragment->offset & bpf_htons(0xfff8))
 			return later_fragment6(ctx, p, r, ip, fragment);
+		if (length < sizeof(*fragment) + sizeof(*udp))
+			return XDP_PASS;
 		p->fragment = 1;
 		p->l4 += sizeof(*fragment);
 		udp = (void *)(fragment + 1);
@@ -109,7 +118,7 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 	if ((void *)(udp + 1) > data_end)
 		return XDP_PASS;
 	p->length = bpf_ntohs(udp->len) - sizeof(*udp);
-	if (bpf_ntohs(udp->len) < sizeof(*udp) || (!p->fragment && bpf_ntohs(ip->payload_len) < bpf_ntohs(udp->len)))
+	if (bpf_ntohs(udp->len) < sizeof(*udp) || (!p->fragment && length < bpf_ntohs(udp->len)))
 		return XDP_PASS;
 	p->sport = udp->source;
 	p->dport = udp->dest;

@@ -144,9 +144,13 @@ export function firstServer(topology: Pick<Topology, 'serverEndpoints'>): Topolo
   return server;
 }
 
-/** Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU and with real-time priority. Every word execs the next, so the pid stays. */
-export function insideBalancer(topology: Pick<Topology, 'balancer' | 'balancerCpu'>, argv: readonly string[]): string[] {
-  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), 'chrt', '-f', PRIORITY, ...argv];
+/**
+ * Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU, with real-time priority if it moves datagrams itself. Every word execs the
+ * next, so the pid stays. One that only sets the kernel up is an ordinary process: Node's threads wait for each other by spinning, and under SCHED_FIFO on one CPU that
+ * kept the NAPI thread from running for ever.
+ */
+export function insideBalancer(topology: Pick<Topology, 'balancer' | 'balancerCpu'>, argv: readonly string[], realTime = true): string[] {
+  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), ...(realTime ? ['chrt', '-f', PRIORITY] : []), ...argv];
 }
 
 /** Returns the bench's namespaces that exist now, of any bench. */
