@@ -105,6 +105,10 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
     },
     onChange: (listener) => void listeners.push(listener),
     counters: () => ({ done: 0, failed: 0, late: 0, targets: targets.length }),
+    memory: () => [...states].map(([key, known]) => ({ key, checked: true, known })),
+    remember(memory) {
+      for (const { key, known } of memory) states.set(key, known as Health);
+    },
     start() {
       running = true;
     },
