@@ -84,7 +84,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
     await takeover?.running.done();
     await serveSuccessors({
       directory: store.dir, version, demo: options.demo, daemon, api, undo,
-      onGiven: (pid) => successor.set(pid),
+      onGiven: (pid, pauseMs) => successor.set(pid, pauseMs),
       onFailure: (error) => {
         log.warn({ err: error }, error.message);
         // The successor may have put its own in the place.
@@ -100,7 +100,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
     upgrades.serve(async () => startSuccessor((text) => log.warn(text)));
     notify(`MAINPID=${process.pid}\nREADY=1\n`, io.env);
     await Promise.race([aborted(io.signal), successor.taken]);
-    if (successor.pid !== null) io.err(`weir: process ${successor.pid} has taken over\n`);
+    if (successor.pid !== null) io.err(`weir: process ${successor.pid} has taken over; datagrams waited for ${Math.ceil(successor.pauseMs)} ms\n`);
     else if (io.errIsTty) io.err('weir stops…\n');
     return 0;
   } catch (error) {
@@ -113,21 +113,28 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
 /** Whether another process has taken over: what is on disk and in the kernel is its own then. */
 interface Successor {
   readonly pid: number | null;
+  /** How long no datagram moved. */
+  readonly pauseMs: number;
   readonly taken: Promise<void>;
-  set(pid: number): void;
+  set(pid: number, pauseMs: number): void;
 }
 
 function createSuccessor(): Successor {
   let pid: number | null = null;
+  let pauseMs = 0;
   let resolveTaken = (): void => undefined;
   const taken = new Promise<void>((done) => (resolveTaken = done));
   return {
     get pid() {
       return pid;
     },
+    get pauseMs() {
+      return pauseMs;
+    },
     taken,
-    set(of) {
+    set(of, forMs) {
       pid = of;
+      pauseMs = forMs;
       resolveTaken();
     },
   };

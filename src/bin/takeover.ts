@@ -94,7 +94,7 @@ async function stopRunning(directory: string): Promise<void> {
 /** Lets a successor take over from now on. Resolves when none can, having said why: weir runs all the same. */
 export async function serveSuccessors(o: {
   readonly directory: string; readonly version: string; readonly demo: boolean; readonly daemon: Daemon; readonly api: ApiSocket;
-  readonly onGiven: (pid: number) => void; readonly onFailure: (error: Error) => void; readonly undo: (() => Promise<void>)[];
+  readonly onGiven: (pid: number, pauseMs: number) => void; readonly onFailure: (error: Error) => void; readonly undo: (() => Promise<void>)[];
 }): Promise<void> {
   if (process.platform !== 'linux') return;
   try {

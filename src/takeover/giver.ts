@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
 import { closeSync, writeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Estate } from '../daemon/handover.ts';
 import type { EngineHandover } from '../engine/engine.ts';
@@ -17,6 +16,8 @@ import { EAGAIN, ETOOMANYREFS, MOST_DESCRIPTORS, UnixError, loadUnix, type Crede
 /** How long the successor may take: to say who it is, to get ready, to have the traffic, to serve. */
 const LIMIT_MS = { hello: 5_000, freeze: 60_000, running: 10_000, done: 30_000 } as const;
 const SEND_LIMIT_MS = 5_000;
+const LINE_MAX = 4096;
+const LINES_MAX = 8;
 
 export interface GiverOptions {
   readonly path: string;
@@ -27,8 +28,8 @@ export interface GiverOptions {
   readonly handOver: (pid: number, give: (estate: Estate) => Promise<void>) => Promise<void>;
   /** The API's listening socket, and where it listens. */
   readonly api: ApiPlace & { readonly descriptor: number };
-  /** The successor has everything: this process has only to end, and must take nothing away. */
-  readonly onGiven: (pid: number) => void;
+  /** The successor has everything: this process has only to end, and must take nothing away. `pauseMs` is how long no datagram moved. */
+  readonly onGiven: (pid: number, pauseMs: number) => void;
   /** A takeover did not come about; the daemon's events tell it where it got that far. */
   readonly onFailure: (error: Error) => void;
 }
@@ -75,22 +76,25 @@ async function give(socket: Socket, server: Server, unix: Unix, options: GiverOp
     throw new TakeoverRefused(`weir ${options.version} hands over by protocol ${TAKEOVER_PROTOCOL}, weir ${hello.version} takes over by ${hello.protocol}`, 'restart weir instead: its sessions end');
   }
   if (options.refusal !== null) throw new TakeoverRefused(options.refusal, 'stop it and start the new one');
+  let pauseMs = 0;
   await options.handOver(peer.pid, async (estate) => {
     const { terms, lvs, health } = estate;
     await line.send({ step: 'ready', version: options.version, pid: process.pid, terms, lvs, health });
     await line.expect('freeze');
+    const stoppedAt = performance.now();
     await estate.freeze(async (engine) => {
       const { descriptor: apiSocket, ...api } = options.api;
       await sendEstate(descriptor, unix, engine, apiSocket);
       await line.send({ step: 'frozen', sockets: engine.descriptors.length, api });
       await line.expect('running');
+      pauseMs = performance.now() - stoppedAt;
       await line.expect('done');
     });
   });
   // The successor makes a socket of its own under this name once it has heard `bye`.
   letGo(server);
   await line.send({ step: 'bye' }).catch(() => undefined);
-  options.onGiven(peer.pid);
+  options.onGiven(peer.pid, pauseMs);
 }
 
 /** Sends the engine's bytes as a file in memory, the API's socket, and the engine's sockets. */
@@ -123,12 +127,16 @@ interface Line {
 }
 
 function lineOf(socket: Socket, peer: Credentials): Line {
-  const lines = createInterface({ input: socket, crlfDelay: Infinity });
+  let rest = '';
   const received: string[] = [];
   let ended = false;
   let wake = (): void => undefined;
-  lines.on('line', (text) => {
-    received.push(text);
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    const lines = `${rest}${text}`.split('\n');
+    rest = lines.pop() ?? '';
+    received.push(...lines);
+    // What a successor says is short: this is no successor.
+    if (rest.length > LINE_MAX || received.length > LINES_MAX) socket.destroy();
     wake();
   });
   socket.once('close', () => {
