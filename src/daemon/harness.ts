@@ -36,14 +36,16 @@ export async function createHarness(
     readonly files?: MemoryFiles;
     readonly clock?: FakeClock;
     readonly start?: boolean;
+    /** Other living processes, by their ids. */
+    readonly lives?: Readonly<Record<number, string>>;
     readonly engineOptions?: Parameters<typeof createFakeEngine>[0];
   } = {},
 ): Promise<Harness> {
-  const { layer4, start = true, engineOptions, ...rest } = options;
+  const { layer4, start = true, engineOptions, lives = {}, ...rest } = options;
   const clock = options.clock ?? createFakeClock();
   const files = options.files ?? createMemoryFiles();
   const warnings: StoreError[] = [];
-  const store = await openStore({ dir: '/state', files, processes: { pid: 1, lifeOf: (pid) => (pid === 1 ? 'now' : null) }, now: () => clock.now(), onWarning: (w) => warnings.push(w) });
+  const store = await openStore({ dir: '/state', files, processes: { pid: 1, lifeOf: (pid) => (pid === 1 ? 'now' : (lives[pid] ?? null)) }, now: () => clock.now(), onWarning: (w) => warnings.push(w) });
   const health = createFakeHealth(clock);
   const engines: FakeEngine[] = [];
   const daemon = createDaemon({

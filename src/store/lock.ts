@@ -47,9 +47,11 @@ export async function takeLock(files: Files, dir: string, processes: Processes):
   for (let attempt = 0; attempt < 5; attempt++) {
     if (await files.createExclusive(path, bytes)) return heldLock(files, dir, processes, mine);
     const held = await textOf(files, path);
-    // A predecessor lent it to this process (docs/adr/0017).
-    if (held === mine) return heldLock(files, dir, processes, mine);
     if (held === null) continue;
+    if (held === lentText(processes.pid, processes.lifeOf(processes.pid))) {
+      await replaceFile(files, dir, 'lock', bytes);
+      return heldLock(files, dir, processes, mine);
+    }
     const owner = ownerOf(held);
     if (owner && processes.lifeOf(owner.pid) === owner.life) {
       throw new StoreError(path, `another weir uses this directory: process ${owner.pid}`, `stop process ${owner.pid}, or choose another directory with --state DIR`);
@@ -59,10 +61,15 @@ export async function takeLock(files: Files, dir: string, processes: Processes):
   throw new StoreError(path, 'the lock changes hands faster than it can be taken', 'stop the other weir processes that start on this directory');
 }
 
+/** What the lock says while a predecessor has lent it to a process that has not taken it yet (docs/adr/0017). */
+function lentText(pid: number, life: string | null): string {
+  return JSON.stringify({ pid, life, lent: true });
+}
+
 function heldLock(files: Files, dir: string, processes: Processes, mine: string): Lock {
   const path = `${dir}/lock`;
   const write = (text: string): Promise<void> => replaceFile(files, dir, 'lock', new TextEncoder().encode(`${text}\n`));
-  let lent: string | null = null;
+  let lentTo: { readonly pid: number; readonly life: string } | null = null;
   const requireHeld = async (): Promise<void> => {
     const held = await textOf(files, path);
     if (held === mine) return;
@@ -75,15 +82,16 @@ function heldLock(files: Files, dir: string, processes: Processes, mine: string)
       await requireHeld();
       const life = processes.lifeOf(pid);
       if (life === null) throw new StoreError(path, `there is no process ${pid} to lend the directory to`, 'start the takeover again');
-      lent = JSON.stringify({ pid, life });
-      await write(lent);
+      lentTo = { pid, life };
+      await write(lentText(pid, life));
     },
     async takeBack() {
       const held = await textOf(files, path);
-      const owner = held === null || held === mine || held === lent ? null : ownerOf(held);
-      if (owner && processes.lifeOf(owner.pid) === owner.life) await requireHeld();
+      const owner = held === null || held === mine ? null : ownerOf(held);
+      const stranger = owner && (owner.pid !== lentTo?.pid || owner.life !== lentTo.life) ? owner : null;
+      if (stranger && processes.lifeOf(stranger.pid) === stranger.life) await requireHeld();
       if (held !== mine) await write(mine);
-      lent = null;
+      lentTo = null;
     },
     async release() {
       if ((await textOf(files, path)) === mine) await files.remove(path);

@@ -46,13 +46,13 @@ export class TakeoverRefused extends Error {
 
 /** Returns the message of a line. Throws TakeoverRefused when it is none, or another than the one that is due. */
 export function messageOf<S extends Step>(line: string, due: S): MessageOf<S> {
-  let message: Message;
+  let message: Message | null;
   try {
-    message = JSON.parse(line) as Message;
+    message = JSON.parse(line) as Message | null;
   } catch (cause) {
     throw new TakeoverRefused(`expected the step '${due}', found ${JSON.stringify(line.slice(0, 80))}`, 'the two programs do not speak alike: restart weir instead', cause);
   }
-  if (message.step === 'refused') throw new TakeoverRefused(message.message, message.cure);
-  if (message.step !== due) throw new TakeoverRefused(`expected the step '${due}', found '${message.step}'`, 'the two programs do not speak alike: restart weir instead');
+  if (message?.step === 'refused') throw new TakeoverRefused(message.message, message.cure);
+  if (message?.step !== due) throw new TakeoverRefused(`expected the step '${due}', found '${message?.step}'`, 'the two programs do not speak alike: restart weir instead');
   return message as MessageOf<S>;
 }
