@@ -22,7 +22,7 @@ async function giver() {
     async handOver(give) {
       said.push('stopped');
       try {
-        await give({ bytes: new Uint8Array(), descriptors: [] });
+        await give({ parts: [], descriptors: [] });
       } catch (error) {
         said.push('goes on');
         throw error;

@@ -85,7 +85,7 @@ async function give(socket: Socket, server: Server, unix: Unix, options: GiverOp
     await estate.freeze(async (engine) => {
       const { descriptor: apiSocket, ...api } = options.api;
       await sendEstate(descriptor, unix, engine, apiSocket);
-      await line.send({ step: 'frozen', sockets: engine.descriptors.length, api });
+      await line.send({ step: 'frozen', parts: engine.parts.map((part) => part.length), sockets: engine.descriptors.length, api });
       await line.expect('running');
       pauseMs = performance.now() - stoppedAt;
       await line.expect('done');
@@ -97,11 +97,11 @@ async function give(socket: Socket, server: Server, unix: Unix, options: GiverOp
   options.onGiven(peer.pid, pauseMs);
 }
 
-/** Sends the engine's bytes as a file in memory, the API's socket, and the engine's sockets. */
+/** Sends the engine's parts as a file in memory, the API's socket, and the engine's sockets. */
 async function sendEstate(socket: number, unix: Unix, engine: EngineHandover, api: number): Promise<void> {
   const file = unix.memoryFile();
   try {
-    for (let at = 0; at < engine.bytes.length;) at += writeSync(file, engine.bytes, at, Math.min(engine.bytes.length - at, 1 << 30), at);
+    for (const part of engine.parts) for (let at = 0; at < part.length;) at += writeSync(file, part, at, Math.min(part.length - at, 1 << 30));
     const all = [file, api, ...engine.descriptors];
     const end = performance.now() + SEND_LIMIT_MS;
     for (let from = 0; from < all.length;) {

@@ -14,8 +14,8 @@ export type Message =
   | { readonly step: 'ready'; readonly version: string; readonly pid: number; readonly terms: string; readonly lvs: 'running' | 'stopped'; readonly health: readonly HealthMemory[] }
   /** The successor is ready: stop moving datagrams. */
   | { readonly step: 'freeze' }
-  /** Nothing moves. Descriptors sent before: the engine's bytes in a file, the API's socket (it listens at `api`), then `sockets` of the engine. */
-  | { readonly step: 'frozen'; readonly sockets: number; readonly api: ApiPlace }
+  /** Nothing moves. Descriptors sent before: the engine's parts in a file, of so many bytes each, the API's socket (it listens at `api`), then `sockets` of the engine. */
+  | { readonly step: 'frozen'; readonly parts: readonly number[]; readonly sockets: number; readonly api: ApiPlace }
   /** Datagrams move in the successor. */
   | { readonly step: 'running' }
   /** The successor serves: the old process ends. */

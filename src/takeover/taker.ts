@@ -45,12 +45,14 @@ export async function askRunning(path: string, version: string): Promise<Running
       is,
       async freeze() {
         line.send({ step: 'freeze' });
-        const { sockets, api } = await line.expect('frozen');
+        const { parts, sockets, api } = await line.expect('frozen');
         const [file, apiSocket, ...descriptors] = line.descriptors;
         if (file === undefined || apiSocket === undefined || descriptors.length !== sockets) throw new TakeoverRefused(`${descriptors.length} of ${sockets} sockets came over`, 'raise the limit of open files (ulimit -n) and start the takeover again');
         const bytes = contentOf(file);
+        if (parts.reduce((sum, length) => sum + length, 0) !== bytes.length) throw new TakeoverRefused(`${bytes.length} bytes came over, in parts of ${parts.join(', ')}`, 'start the takeover again');
+        let from = 0;
         closeSync(file);
-        return { engine: { bytes, descriptors }, api: { ...api, descriptor: apiSocket } };
+        return { engine: { parts: parts.map((length) => bytes.subarray(from, (from += length))), descriptors }, api: { ...api, descriptor: apiSocket } };
       },
       running: () => line.send({ step: 'running' }),
       async done() {

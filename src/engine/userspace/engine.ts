@@ -193,13 +193,14 @@ export class UserspaceEngine implements Engine {
       const { limits, epochNs } = this.#shared;
       const { servers, directors } = this.#slots.high;
       await give({
-        bytes: encodeHandover({
-          format: HANDOVER_FORMAT, layout: HANDOVER_LAYOUT, epoch: this.#epoch, epochNs, limits, workers,
+        parts: [encodeHandover({
+          format: HANDOVER_FORMAT, layout: HANDOVER_LAYOUT, epoch: this.#epoch, epochNs, limits,
+          workers: workers.map((w) => w.descriptors.length),
           shared: handOverShared(this.#shared, servers, directors),
           slots: this.#slots.handover(),
           slotted: this.#slotted.map((s) => ({ ...s, locality: null })),
           desired: this.#current,
-        }),
+        }), ...workers.map((w) => w.state)],
         descriptors: workers.flatMap((w) => [...w.descriptors]),
       });
     } catch (error) {
@@ -209,9 +210,9 @@ export class UserspaceEngine implements Engine {
   }
 
   // Everything is taken over before anything moves, so that a failure leaves the predecessor's sockets as they were.
-  async #adopt({ bytes, descriptors }: EngineHandover): Promise<void> {
-    const handover = decodeHandover(bytes);
-    if (handover.workers.length !== this.#platform.workers) throw new EngineError(`${handover.workers.length} packet workers hand over to ${this.#platform.workers}`, { cure: 'report this as a fault of weir' });
+  async #adopt({ parts: [first, ...states], descriptors }: EngineHandover): Promise<void> {
+    const handover = decodeHandover(first);
+    if (handover.workers.length !== this.#platform.workers || states.length !== this.#platform.workers) throw new EngineError(`${handover.workers.length} packet workers hand over to ${this.#platform.workers}`, { cure: 'report this as a fault of weir' });
     adoptShared(this.#shared, handover.shared);
     this.#slots.adopt(handover.slots);
     this.#epoch = handover.epoch;
@@ -221,8 +222,8 @@ export class UserspaceEngine implements Engine {
     this.#current = handover.desired;
     let from = 0;
     const adopted = await this.#askEach((i) => {
-      const { state, descriptors: own } = handover.workers[i]!;
-      return { type: 'adopt', directors: slotted, state, fds: descriptors.slice(from, (from += own.length)) };
+      const fds = descriptors.slice(from, (from += handover.workers[i]!));
+      return { type: 'adopt', directors: slotted, state: states[i]!, fds };
     });
     for (const a of [...adopted, ...(adopted.every((x) => x.type === 'done') ? await this.#askAll({ type: 'join' }) : [])]) {
       if (a.type === 'failed') throw new EngineError(`a packet worker could not take over: ${a.message}`, { cure: a.cure });
