@@ -12,10 +12,8 @@ import type { Context } from '../contract/context.ts';
 import { desired, director, ON_DEFAULT, session } from '../contract/make.ts';
 import { until } from '../contract/mailbox.ts';
 import { planOf } from '../contract/plan.ts';
-import type { ContractOptions } from '../contract/suite.ts';
+import { closesTwice, instead as insteadOf, mixed, occupied, standby, type Difference } from '../contract/instead.ts';
 import type { Family } from '../contract/world.ts';
-
-type Difference = ContractOptions['skip'][number];
 
 const REQUEST_REPLY = 'ip_vs counts no replies';
 const REFUSAL = 'ip_vs tells nobody of ICMP errors: the health checks are the evidence';
@@ -37,8 +35,8 @@ export function differences(): readonly Difference[] {
     assert.equal(await ask(c, at), 'a');
   });
   const plain: readonly (readonly [string, (test: string) => Difference])[] = [
-    ['an IPv6 client reaches an IPv4 server, big and empty datagrams too', mixed(6)],
-    ['an IPv4 client reaches an IPv6 server', mixed(4)],
+    ['an IPv6 client reaches an IPv4 server, big and empty datagrams too', twoFamilies(6)],
+    ['an IPv4 client reaches an IPv6 server', twoFamilies(4)],
     ["close('remove') frees every port and may be called twice", (test) => instead(test, 'two families in nat mode are refused', "close('remove') may be called twice, and the address is as free as ever", closesTwice)],
     ['request-reply: after a refusal no request goes to the server that refused', requestReply],
     ['request-reply spreads the requests of one client port by least outstanding, and each reply arrives', requestReply],
@@ -101,7 +99,7 @@ export function differences(): readonly Difference[] {
 }
 
 function instead(test: string, reason: string, name: string, run: Case['run']): Difference {
-  return { test, reason, instead: { name: `${name} (lvs, for: ${test})`, run, timeoutMs: 60_000 } };
+  return insteadOf('lvs', test, reason, name, run);
 }
 
 /** What is Unsupported is named with its director and refused by apply, and nothing changes. */
@@ -120,24 +118,12 @@ async function refusedBy({ apply, engine, vip }: Context, options: Partial<Desir
   assert.deepEqual((await engine.observe()).directors, [main]);
 }
 
-function mixed(family: Family): (test: string) => Difference {
-  return (test) => instead(test, 'in nat mode ip_vs keeps the address family', 'another family in nat mode is unsupported by name', async ({ vip, world, engine }) => {
-    const wanted = desired([director(await vip(0, family), [{ name: 'a', ip: world.serverIp(0, family === 4 ? 6 : 4), port: 9, weight: 1, state: 'up', sorry: false }])]);
-    assert.match(engine.unsupported(wanted)[0]?.what ?? '', /^servers of another address family/);
-  });
+function twoFamilies(family: Family): (test: string) => Difference {
+  return (test) => instead(test, 'in nat mode ip_vs keeps the address family', 'another family in nat mode is unsupported by name', mixed(family));
 }
 
 function drop(event: string): (test: string) => Difference {
   return refused(`on ${event} drop`, 'ip_vs drops datagrams of servers that are gone for all services or for none', { on: { ...ON_DEFAULT, [event]: { kind: 'drop' } } }, new RegExp(`^on ${event} drop`));
-}
-
-async function closesTwice({ apply, vip, world, client, server, ask, engine }: Context): Promise<void> {
-  const [at, a, c] = [await vip(), await server('a'), await client()];
-  await apply(director(at, [a.line()]));
-  await ask(c, at);
-  await engine.close('remove');
-  await (await world.openForeign(at.ip, at.port)).close();
-  await engine.close('remove');
 }
 
 async function observes({ apply, vip, server, engine, client, ask }: Context): Promise<void> {
@@ -275,22 +261,6 @@ async function view({ apply, vip, client, server, ask, sessions }: Context): Pro
   assert.deepEqual([seen?.director, seen?.client, seen?.vip, seen?.server, seen?.serverAddress, seen?.sourcePort], ['main', endpointText(c.at), endpointText(at), 'a', endpointText(a.peer.at), c.at.port]);
   assert.equal(a.peer.inbox.all[0]?.from.port, c.at.port);
   assert.ok(seen!.expiresInMs > 60_000 && seen!.expiresInMs <= 120_000, String(seen!.expiresInMs));
-}
-
-async function occupied({ apply, vip, world, client, server, ask, defer }: Context): Promise<void> {
-  const [at, a, c] = [await vip(), await server('a'), await client()];
-  const program = await world.openForeign(at.ip, at.port);
-  defer(() => program.close());
-  await apply(director(at, [a.line()]));
-  assert.equal(await ask(c, at), 'a');
-  assert.equal(program.inbox.all.length, 0);
-}
-
-async function standby({ apply, world, server, engine }: Context): Promise<void> {
-  const a = await server('a');
-  const wanted = director({ ip: world.serverIp(200), port: 53 }, [a.line()]);
-  await apply(wanted);
-  assert.deepEqual((await engine.observe()).directors, [wanted]);
 }
 
 function late(test: string): Difference {
