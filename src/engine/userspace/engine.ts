@@ -9,9 +9,9 @@ import {
   EngineError, type Engine, type EngineEvent, type EngineHandover, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter,
   type SessionPage, type SessionView, type Unsupported,
 } from '../engine.ts';
+import { pinTarget } from '../pin-target.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
-import { pinTarget } from './pin-target.ts';
 import { disownWorker } from './counts.ts';
 import { HANDOVER_FORMAT, HANDOVER_LAYOUT, decodeHandover, encodeHandover, encodeTerms } from './handover.ts';
 import { adoptShared, clockOffset, handOverShared, sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
@@ -142,7 +142,8 @@ export class UserspaceEngine implements Engine {
   }
 
   async pin({ director, client, server }: PinRequest): Promise<number> {
-    const serverSlot = pinTarget(this.#slotted, director, server);
+    const { index } = pinTarget(this.#current.directors, { director, server });
+    const serverSlot = this.#slotted.find((s) => s.director.name === director)!.serverSlots[index];
     if (this.#shared.blockedUntil[serverSlot] > (performance.now() + clockOffset(this.#shared.epochNs)) / 100) {
       throw new EngineError(`server '${server}' refused a datagram lately: a session there would be moved away at once`, { cure: 'wait for its check, or pin to another server' });
     }
