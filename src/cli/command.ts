@@ -118,4 +118,6 @@ export interface DaemonOptions {
   readonly insecure: boolean;
   readonly passwordFile: string | undefined;
   readonly demo: boolean;
+  /** Takes the sockets and sessions of the weir that runs on the state directory; `or-restart` stops it where that cannot be. */
+  readonly takeover: 'only' | 'or-restart' | null;
 }

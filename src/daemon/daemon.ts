@@ -19,6 +19,7 @@ import { completeDocuments, createStages, stateOf } from './apply.ts';
 import type { Control } from './control.ts';
 import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
 import { createEventLog } from './events.ts';
+import { handOver, type Estate, type Inheritance } from './handover.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
 import { natFlows } from './nat.ts';
@@ -59,6 +60,8 @@ export interface DaemonOptions {
    * an unchanged one leaves what was saved. Null: start from saved, or empty.
    */
   readonly initial?: Documents | null;
+  /** What a predecessor left: the running configuration goes on as it is, and neither `initial` nor what is saved is looked at. */
+  readonly inheritance?: Inheritance | null;
   readonly clock: Clock;
   readonly version: string;
 }
@@ -68,6 +71,11 @@ export interface Daemon extends Control {
   start(): Promise<void>;
   /** Ends everything; `leave` (default) leaves traffic flowing where the engine can. Safe to call twice. */
   stop(how?: 'leave' | 'remove'): Promise<void>;
+  /**
+   * Gives all work to process `pid` (handover.ts). After it has resolved this daemon does nothing more; stop it with 'leave'. When it rejects
+   * the daemon goes on.
+   */
+  handOver(pid: number, give: (estate: Estate) => Promise<void>): Promise<void>;
   /** Notes that the FILE was loaded and saved while weir runs (SIGHUP), so that the next start does not take it for changed. */
   imported(documents: Documents): Promise<void>;
   /** Adds a part to the Services tab: the API and whatever else the program runs beside the daemon. */
@@ -95,6 +103,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
+  /** Another process has the traffic: what this one would change is not its own any more. */
+  let given = false;
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -163,6 +173,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   async function pass(): Promise<void> {
     await core.queue.run(async () => {
+      if (given) return;
       for (const director of dirty) tracker.refreshDirector(director);
       dirty.clear();
       const { config } = core.running;
@@ -223,7 +234,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       life = 'started';
       startedAtMs = clock.now();
       try {
-        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, wanted, make, networks, lvs }));
+        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, inheritance: options.inheritance ?? null, wanted, make, networks, lvs }));
       } catch (error) {
         life = 'stopped';
         await core.engine.close('leave').catch(() => undefined);
@@ -255,6 +266,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await store.close();
       }
     },
+    handOver: (pid, give) => core.queue.run(async () => {
+      await handOver(core, pid, give);
+      given = true;
+    }),
     imported: (documents) => core.queue.run(async () => void (await stored(store.commit({ imported: etagOf(documents) })))),
     register: (part, state) => services.register(part, state),
     status,
