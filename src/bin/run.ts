@@ -130,7 +130,7 @@ async function startDaemon(o: {
     store, initial,
     createEngine: ({ wanted, context, onEvent }) => selectEngine({ wanted, context, candidates, onEvent }),
     engineWanted: engineName(options.engine),
-    health: createHealthService({ log: (text) => log.warn(text) }),
+    health: createHealthService({ log: (text) => log.warn(text), ...(options.checks === undefined ? {} : { programsDirectory: resolve(options.checks) }) }),
     parse: parseDocuments,
     nat: createNatTable({ run: runCommand, release: release() }),
     host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },

@@ -117,5 +117,7 @@ export interface DaemonOptions {
   readonly tlsKey: string | undefined;
   readonly insecure: boolean;
   readonly passwordFile: string | undefined;
+  /** The directory of check programs (execcheck); undefined: /etc/weir/checks. */
+  readonly checks: string | undefined;
   readonly demo: boolean;
 }

@@ -298,6 +298,6 @@ test('run hands its options to the daemon', async () => {
   assert.equal(code, 0);
   assert.deepEqual(started, [{
     files: ['a.conf', 'b.conf'], engine: 'userspace', state: '/tmp/s', api: '127.0.0.1:0', workers: 2,
-    tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, demo: true,
+    tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, checks: undefined, demo: true,
   }]);
 });

@@ -24,6 +24,8 @@ export interface HealthDeps {
   /** Runs one check, in place of the checks of checks/. */
   readonly runCheck?: (target: Target, env: CheckEnv) => Promise<CheckResult>;
   readonly maxInFlight?: number;
+  /** Where the programs of execcheck lie. Default DEFAULT_PROGRAMS. */
+  readonly programsDirectory?: string;
   /** Takes one line for the operator: a check that cannot run, a listener that threw. */
   readonly log?: (text: string) => void;
 }
@@ -46,6 +48,9 @@ export interface RunningHealthService extends HealthService {
 
 /** Unchecked servers with evidence against them that are remembered at once. Beyond it evidence is dropped and counted: traffic goes on as before. */
 export const MAX_EVIDENCE = 65_536;
+
+/** Where the programs of execcheck lie unless weir was told otherwise. */
+export const DEFAULT_PROGRAMS = '/etc/weir/checks';
 
 const COMPLAIN_EVERY_MS = 60_000;
 const MAX_COMPLAINTS = 1000;
@@ -73,6 +78,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     random,
     icmp,
     neighbours: deps.neighbours ?? createNeighbours({ nowMs, setTimer }),
+    programs: { directory: deps.programsDirectory ?? DEFAULT_PROGRAMS, running: 0 },
     cancels: new Set(),
   };
   const runCheck = deps.runCheck ?? runOne;

@@ -1,6 +1,6 @@
 /** What health tells and is told: the scheduler owns the states, everyone else reads them. */
 import type { ServerState } from '../balance/terms.ts';
-import type { CheckKind } from '../config/model.ts';
+import type { CheckKind, Damping } from '../config/model.ts';
 import type { Ip } from '../net/ip.ts';
 
 /** One server to watch; `key` is unique (director and serverKey). */
@@ -17,6 +17,9 @@ export interface Target {
   readonly rise: number;
   readonly fall: number;
   readonly source: Ip | null;
+  /** Over this time a server that comes back gets its weight; 0: at once. */
+  readonly slowStartMs: number;
+  readonly damping: Damping | null;
 }
 
 export interface CheckResult {
@@ -29,6 +32,8 @@ export interface CheckResult {
    * `cannot`: the check could not run (no privilege, no socket, not built): says nothing of the server, never puts one out.
    */
   readonly finding?: 'refused' | 'cannot';
+  /** The share of its weight, 0..100, that the answer asks for; absent: the answer says nothing of it. */
+  readonly weightPercent?: number;
 }
 
 /** A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. */

@@ -22,6 +22,7 @@ export const run: Command = {
     { flags: '--tls-key <file>', text: 'its key, PEM' },
     { flags: '--insecure', text: 'let the API listen on an address that is not loopback without TLS: passwords and tokens cross the network in the clear' },
     { flags: '--password-file <file>', text: 'the admin password, instead of a generated one; read when the state directory is new' },
+    { flags: '--checks <dir>', text: 'where the programs of execcheck lie (default /etc/weir/checks); it and they must be writable by root or weir\'s own user alone' },
     { flags: '--demo', text: 'three small answering servers on 127.0.0.1:8001-8003, and examples/first.conf when nothing is saved yet' },
   ],
   needs: 'state',
@@ -38,6 +39,7 @@ export const run: Command = {
       tlsKey: options.text('tlsKey'),
       insecure: options.flag('insecure'),
       passwordFile: options.text('passwordFile'),
+      checks: options.text('checks'),
       demo: options.flag('demo'),
     });
     return { data: null, text: null, exit: EXIT_CODES.find((row) => row.code === code)?.name ?? 'failed' };
