@@ -258,3 +258,12 @@ export const SECTIONS: readonly SectionGrammar[] = [
 export function documentFile(document: 'layer4' | 'nat' | 'services'): string {
   return `${document}.conf`;
 }
+
+/** Words whose value nobody but an administrator may see. */
+export const SECRET_WORDS = ['secret', 'password', 'passphrase', 'community'] as const;
+
+/** True for a word whose value is a secret, however it is written. */
+export function isSecretWord(word: string): boolean {
+  const lower = word.toLowerCase();
+  return SECRET_WORDS.some((secret) => secret === lower);
+}

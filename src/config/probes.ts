@@ -171,7 +171,7 @@ function readRadius(context: Context): SingleCheck {
   const seen = new Set<string>();
   settings('radiuscheck', RADIUS_WORDS, (word) => {
     seen.add(word);
-    const text = takeShort(context, word, word === 'user' ? 'a user name' : `a ${word} without control characters`, /^[^\p{Cc}]+$/u, word !== 'user');
+    const text = takeShort(context, word, word === 'user' ? 'a user name' : `a ${word}`, /^[^\0]+$/, word !== 'user');
     if (text !== undefined) said[word] = text;
   });
   const miss = (word: string, why: string): void => report.add('missing-value', at, `expected '${word} <text>' after 'radiuscheck'${why}, found none`);

@@ -76,7 +76,7 @@ function validatePath({ director, marks }: DirectorDraft, report: Reporter): voi
   if (mode === 'nat' || !marks.option) return;
   const asks = ('parts' in probe ? probe.parts : [{ probe }]).some((part) => UDP_CHECKS.includes(part.probe.kind) || TCP_CHECKS.includes(part.probe.kind));
   if (!asks || !director.servers.some((server) => server.checked)) return;
-  report.add('check-off-path', marks.option, `in mode ${mode} clients reach the servers of director '${name}' at the VIP, and the check asks at the server's own address: ${mode === 'tunnel' ? 'a broken tunnel and ' : ''}a VIP that is missing on the server are not seen`, {
+  report.add('check-off-path', marks.option, `in mode ${mode} clients reach the servers of director '${name}' at the VIP, and the check asks at the server's own address: a VIP that is missing there${mode === 'tunnel' ? ', or a broken tunnel,' : ''} is not seen`, {
     hint: 'the service must listen on the server\'s own address too; passive sees what comes back where the engine sees replies',
   });
 }
