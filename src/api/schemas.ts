@@ -129,6 +129,7 @@ export const SCHEMAS = {
     sinceMs: msSince1970(),
     weight: Type.Integer({ minimum: 0, maximum: MAX_WEIGHT }),
     configuredWeight: Type.Integer({ minimum: 0, maximum: MAX_WEIGHT }),
+    weightPercent: Type.Integer({ minimum: 0, maximum: 100, description: 'the share of configuredWeight that checks, a slow start and passive health leave the server' }),
     sorry: Type.Boolean(),
     checked: Type.Boolean(),
     override: Type.Unsafe<ServerView['override']>({ type: ['string', 'null'], enum: ['drain', 'disable', 'enable', null] }),

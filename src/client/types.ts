@@ -93,6 +93,8 @@ export interface ServerView extends TrafficView {
   readonly sinceMs: number;
   readonly weight: number;
   readonly configuredWeight: number;
+  /** The share of it, 0..100, that checks, a slow start and passive health leave the server. */
+  readonly weightPercent: number;
   readonly sorry: boolean;
   readonly checked: boolean;
   readonly override: 'drain' | 'disable' | 'enable' | null;

@@ -58,11 +58,11 @@ export function createTracker(
   function directorState(director: Director): DirectorView['state'] {
     let [usable, down, sorry] = [false, false, false];
     for (const server of director.servers) {
-      const { state } = judge(director, server);
+      const { state, health } = judge(director, server);
       // A sorry server of weight 0 still serves: it is chosen for being sorry.
       if (server.sorry) sorry ||= takesNew(state);
       else if (state === 'down') down = true;
-      else usable ||= takesNew(state) && server.weight > 0;
+      else usable ||= takesNew(state) && server.weight > 0 && health.weightPercent > 0;
     }
     if (usable) return down ? 'degraded' : 'up';
     return sorry ? 'sorry' : 'down';

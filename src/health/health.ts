@@ -36,12 +36,24 @@ export interface CheckResult {
   readonly weightPercent?: number;
 }
 
-/** A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. */
+/**
+ * A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. `weightPercent` is the share
+ * of its configured weight, 0..100, that checks, a slow start and passive health leave it.
+ */
 export interface Health {
+  readonly weightPercent: number;
   readonly state: Extract<ServerState, 'up' | 'unknown' | 'down'>;
   readonly reason: string;
   readonly sinceMs: number;
   readonly last: (CheckResult & { readonly atMs: number }) | null;
+}
+
+/** What passive health says of a server: out, or back with a part of its weight. */
+export interface PassiveVerdict {
+  readonly out: boolean;
+  /** 0..100; 0 when out. */
+  readonly percent: number;
+  readonly reason: string;
 }
 
 /** The checker's face to the daemon. */
@@ -52,7 +64,9 @@ export interface HealthService {
   health(key: string): Health;
   /** The data plane saw ICMP unreachable from this server: down at once; unchecked servers are tried again after the hold time. */
   evidence(key: string, detail: string, atMs: number): void;
-  /** Called after each state change, never re-entrantly. */
+  /** What the traffic itself says of a server, in place of what it said before; null: nothing. */
+  passive(key: string, verdict: PassiveVerdict | null): void;
+  /** Called after each change of state or weight, never re-entrantly. */
   onChange(listener: (change: { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health }) => void): void;
   /** Called with the number of checks done, failed, and late since start. */
   counters(): { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number };

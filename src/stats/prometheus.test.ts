@@ -10,7 +10,7 @@ import { labelText, METRICS, metricsReference, renderMetrics, type MetricsInput 
 const traffic = { packetsIn: 10, bytesIn: 100, packetsOut: 9, bytesOut: 90 };
 const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: null };
 const serverView: ServerView = {
-  ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
+  ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, weightPercent: 100, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
 };
 const reading: Reading = {
   epoch: 'e', atMs: 0, gauges: { zeta: 1.5, alpha: 2 }, drops: { no_port: 3 },

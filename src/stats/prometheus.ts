@@ -28,6 +28,7 @@ export const METRICS = {
   weir_server_up: ['gauge', 'director,server,address', '1 while the server may take new sessions (up, or unknown because it is not checked), else 0.'],
   weir_server_state: ['gauge', 'director,server,address,state', 'Always 1; the label says the state: up, unknown, drain, down or disabled.'],
   weir_server_weight: ['gauge', 'director,server,address', 'The weight in force.'],
+  weir_server_weight_percent: ['gauge', 'director,server,address', 'The share of its configured weight that checks, a slow start and passive health leave the server.'],
   weir_server_check_latency_seconds: ['gauge', 'director,server,address', 'How long the last check took; absent before the first.'],
   weir_drops_total: ['counter', 'reason', 'Datagrams dropped that belong to no director, by reason.'],
   weir_engine_gauge: ['gauge', 'gauge', 'A gauge of the engine itself, such as sockets or session_table_capacity.'],
@@ -168,6 +169,7 @@ function addDirectorStates(d: DirectorView, add: Add): void {
     add('weir_server_up', server, s.state === 'up' || s.state === 'unknown' ? 1 : 0);
     add('weir_server_state', `${server},state="${s.state}"`, 1);
     add('weir_server_weight', server, s.weight);
+    add('weir_server_weight_percent', server, s.weightPercent);
     if (s.lastCheck !== null) add('weir_server_check_latency_seconds', server, s.lastCheck.latencyMs / 1000);
   }
 }

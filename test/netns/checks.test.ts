@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { run } from '../../bench/command.ts';
 import { Mailbox } from '../contract/mailbox.ts';
 import {
   COMMUNITY, RADIUS, startChrony, startCoturn, startDns, startDtls, startLiar, startNginx, startNginxUdp, startQuic, startRadius, startSipp, startSnmpd, startSyslogTcp, startTftpd, startWireguard, type Place,
@@ -106,8 +107,11 @@ test('each kind of check, against the server it is for', { ...needs(...PROGRAMS)
 
   const servers = new Map<Row, Running>();
   const others: Running[] = [];
-  // All at once: one after the other, each with its grace, would take longer than the test.
-  const killAll = (): Promise<unknown> => Promise.all([...servers.values(), ...others].map((server) => server.stop('SIGKILL')));
+  const killAll = async (): Promise<void> => {
+    // Their children too: nginx's workers and tftpd's transfers would keep ports and pipes.
+    for (const pid of pidsOf(network)) process.kill(pid, 'SIGKILL');
+    await Promise.all([...servers.values(), ...others].map((server) => server.exit));
+  };
   await Promise.all(ROWS.map(async (row) => {
     if (row.right !== null) servers.set(row, await row.right(scope, place(row)));
   }));
@@ -168,6 +172,12 @@ function prepare(network: Network): void {
   const neighbour = ['delay_first_probe_time=0', 'retrans_time_ms=100', 'base_reachable_time_ms=100', 'ucast_solicit=1', 'mcast_solicit=2'].map((s) => `net.ipv4.neigh.eth0.${s}`);
   network.run('balancer', 'sysctl', '-qw', ...neighbour, 'net.ipv4.ping_group_range=0 2147483647');
   network.run('server', 'sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0', 'net.ipv4.icmp_msgs_per_sec=100000', 'net.ipv4.icmp_msgs_burst=10000');
+}
+
+/** Returns the processes on the server: all of them this test's. */
+function pidsOf(network: Network): readonly number[] {
+  const namespace = network.on('server').at(-1) ?? '';
+  return run('ip', ['netns', 'pids', namespace]).split('\n').filter((line) => line !== '').map(Number);
 }
 
 /** Starts the process that runs the rows' checks on the balancer; returns what runs one. */

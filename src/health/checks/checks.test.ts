@@ -145,6 +145,13 @@ describe('udpcheck', () => {
     assert.match(result.detail, /no ICMP error within 60 ms, no reply required/);
     assert.equal((await run(udp('ping', null), { port: await closedUdpPort() })).finding, 'refused');
   });
+  test('dynamic: the number in the first brackets of the expression is the weight, or the one the reply names', async () => {
+    const { port } = await udpServer(() => Buffer.from('ok load=35 of 80%'));
+    const inBrackets = await run(udp('x', /load=(\d+)/, true), { port });
+    assert.deepEqual([inBrackets.weightPercent, /, 35 % of its weight$/.test(inBrackets.detail)], [35, true]);
+    assert.equal((await run(udp('x', 'ok', true), { port })).weightPercent, 80);
+    assert.equal((await run(udp('x', 'ok'), { port })).weightPercent, undefined);
+  });
   test('hears nobody but the target', async () => {
     const stranger = createSocket('udp4');
     closers.push(() => stranger.close());
@@ -282,9 +289,14 @@ describe('httpcheck', () => {
     const port = await listening(createHttpServer((request, response) => response.writeHead(Number(request.url?.slice(1) ?? 0)).end('x'.repeat(100_000))));
     assert.equal((await run(http('/204'), { port })).ok, true);
     assert.equal((await run(http('/302'), { port })).ok, true);
+    assert.equal((await run(http('/200', null, null, true), { port })).weightPercent, undefined, 'a body without a number');
     assert.equal((await run(http('/404'), { port })).detail, 'status 404, expected 200 to 399');
     assert.equal((await run(http('/404', 404), { port })).ok, true);
     assert.equal((await run(http('/200', 204), { port })).detail, 'status 200, expected 204');
+  });
+  test('dynamic: the first bytes of the body are the weight', async () => {
+    const port = await listening(createHttpServer((_request, response) => response.end('60%\n')));
+    assert.deepEqual([(await run(http('/', null, null, true), { port })).weightPercent, (await run(http('/'), { port })).weightPercent], [60, undefined]);
   });
   test('names the vhost, or the address when there is none', async () => {
     const hosts: (string | undefined)[] = [];
