@@ -87,6 +87,7 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
   const states = new Map<string, Health>();
   const listeners: Parameters<HealthService['onChange']>[0][] = [];
   const evidences: { key: string; detail: string }[] = [];
+  const verdicts = new Map<string, string>();
   const health: FakeHealth = {
     get targets() {
       return targets;
@@ -104,6 +105,8 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
       change(key, 'down', detail);
     },
     passive(key, verdict) {
+      if ((verdict ?? null) === null ? !verdicts.delete(key) : verdicts.get(key) === verdict?.reason) return;
+      if (verdict !== null) verdicts.set(key, verdict.reason);
       if (verdict === null || !verdict.out) return change(key, 'up', verdict?.reason ?? 'back', verdict?.percent ?? 100);
       change(key, 'down', verdict.reason);
     },

@@ -15,6 +15,8 @@ export interface ServerStatus {
 
 export interface Tracker {
   server(director: Director, server: Server): ServerStatus;
+  /** The state alone, for those who ask about every server once a second. */
+  state(director: Director, server: Server): ServerState;
   director(director: Director): DirectorView['state'];
   /** Looks at every server again; servers that are gone are forgotten. Tells directors whose state changed. */
   refresh(): void;
@@ -82,6 +84,7 @@ export function createTracker(
       const sinceMs = known?.state === judged.state ? known.sinceMs : core.clock.now();
       return { state: judged.state, reason: reasonText(director, server, judged), sinceMs };
     },
+    state: (director, server) => judge(director, server).state,
     director: directorState,
     refresh() {
       const nextServers: Known = new Map();
