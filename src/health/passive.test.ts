@@ -234,6 +234,8 @@ test('counters that begin anew, and a clock that jumps back, put nobody out', ()
   assert.equal(look(), undefined, 'the clock went back');
   add(1500, 10, 'f');
   assert.equal(look(), undefined, 'the counters went back: another server under the same name');
+  add(1800, 50, 'f');
+  assert.equal(windows.all(key, 1)?.packetsIn, 40, 'and counted from there on');
   for (let i = 0; i < 100; i++) add(2000 + i * 1000, 100 + i, 'f');
   assert.equal(windows.all(key, 1)?.ms, 10_000, 'no more is kept than is looked at');
 });

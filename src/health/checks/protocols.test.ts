@@ -165,6 +165,13 @@ test('quic: 1,200 bytes of a reserved version; versions that everybody reserves 
   assert.deepEqual([packet.length, (packet[0] ?? 0) & 0xc0, packet.readUInt32BE(1) & 0x0f0f_0f0f], [1200, 0xc0, 0x0a0a_0a0a]);
   assert.equal(GOOD['quic']?.judge(GOOD['quic'].reply)?.detail, 'QUIC v1, v2 in 1.0 ms');
   assert.equal(judgeQuic(packet, ID_A, ID_B, took), null);
+  for (const [destination, source] of [[ID_B, ID_B], [ID_A, ID_A], [ID_B, ID_A]] as const) assert.equal(judgeQuic(GOOD['quic']?.reply ?? packet, destination, source, took), null, 'for other ids');
+});
+
+test('stun: the request echoed and an answer to another request are none, an answer without an address is a failure', () => {
+  assert.equal(judgeStun(STUN_REQUEST, STUN_REQUEST, took), null);
+  assert.equal(judgeStun(hex('01010048 2112a442 b7e7a701bc34d686fa87dfaf 00200008 0001a147e112a643'), STUN_REQUEST, took), null);
+  assert.equal(judgeStun(hex('01010000 2112a442 b7e7a701bc34d686fa87dfae'), STUN_REQUEST, took)?.ok, false);
 });
 
 test('dtls: an alert is a refusal by name, the hello itself no answer', () => {
