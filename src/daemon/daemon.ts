@@ -6,7 +6,7 @@ import type { Documents, EventView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
-import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
+import type { Engine, EngineEvent, EngineName, Reading } from '../engine/engine.ts';
 import type { AutoContext } from '../engine/select.ts';
 import type { Health, HealthService } from '../health/health.ts';
 import type { NatTable } from '../nat/nft.ts';
@@ -25,6 +25,7 @@ import { natFlows } from './nat.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
+import { restartIssues } from './restarts.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
 import { actOnService, healthPart } from './services.ts';
@@ -51,7 +52,7 @@ export interface DaemonOptions {
   readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
-  readonly hostIssues?: (config: Config, engine: EngineName | null) => readonly Issue[];
+  readonly hostIssues?: (config: Config, here: Here) => readonly Issue[];
   /** What the services `network` and `lvs` act with; without it network sections are kept as written and no switch is set. */
   readonly host?: HostTools;
   /**
@@ -61,6 +62,13 @@ export interface DaemonOptions {
   readonly initial?: Documents | null;
   readonly clock: Clock;
   readonly version: string;
+}
+
+/** What the daemon knows of the host beyond the host itself. `engine` null: none runs yet. */
+export interface Here {
+  readonly engine: EngineName | null;
+  /** Directors whose servers' answers came back through this host. */
+  readonly answered: ReadonlySet<string>;
 }
 
 export interface Daemon extends Control {
@@ -86,15 +94,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, life === 'started' ? core.engine.name : null)] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, { engine: life === 'started' ? core.engine.name : null, answered })] };
   };
-  const reading = createSharedReading({ clock, read: () => core.engine.read() });
+  const reading = createSharedReading({ clock, read: async () => seen(await core.engine.read()) });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
   const services: ServiceRegistry = createServiceRegistry({ now: () => clock.now() });
   const dirty = new Set<Director>();
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
+  let answered: ReadonlySet<string> = new Set();
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -109,6 +118,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     lvs: 'running',
     pending: null,
     trigger: () => runner.trigger(),
+    restarts: () => restartIssues(core, { wanted: wanted(), behind: [...networks.behind(), ...lvs.behind()] }),
     settled: () => runner.succeeded(),
     changed() {
       index = indexOf(core.running.config);
@@ -133,7 +143,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues() });
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -207,9 +217,14 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
+      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered }) ?? [] };
       return kept.issues;
     };
+  }
+
+  function seen(now: Reading): Reading {
+    answered = new Set(now.directors.filter((d) => d.packetsOut > 0).map((d) => d.name));
+    return now;
   }
 
   async function views(): ReturnType<Control['directors']> {
