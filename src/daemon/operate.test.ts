@@ -250,11 +250,11 @@ test('what this host lacks is asked for with the engine that runs and the direct
   const h = await createHarness({ layer4: WEB, engineWanted: 'lvs', hostIssues: (_, { engine, answered }) => (asked.push([engine, [...answered]]), []) });
   h.daemon.check({ layer4: WEB });
   h.engine.traffic('web', 'web1', { in: 3, out: 0 });
-  h.clock.advance(1000);
+  await h.clock.advance(1000);
   await h.daemon.status();
   h.daemon.check({ layer4: WEB });
   h.engine.traffic('web', 'web1', { in: 0, out: 1 });
-  h.clock.advance(1000);
+  await h.clock.advance(1000);
   await h.daemon.status();
   h.daemon.check({ layer4: WEB });
   assert.deepEqual([asked[0], asked.at(-3), asked.at(-1)], [[null, []], ['lvs', []], ['lvs', ['web']]]);
