@@ -18,6 +18,7 @@ import type { Store } from '../store/store.ts';
 import { completeDocuments, createStages, stateOf } from './apply.ts';
 import type { Control } from './control.ts';
 import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
+import { createAnswers } from './answers.ts';
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
@@ -94,7 +95,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, { engine: life === 'started' ? core.engine.name : null, answered })] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, { engine: life === 'started' ? core.engine.name : null, answered: answers.seen() })] };
   };
   const reading = createSharedReading({ clock, read: async () => seen(await core.engine.read()) });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
@@ -103,7 +104,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
-  let answered: ReadonlySet<string> = new Set();
+  const answers = createAnswers();
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -217,13 +218,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered }) ?? [] };
+      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered: answers.seen() }) ?? [] };
       return kept.issues;
     };
   }
 
   function seen(now: Reading): Reading {
-    answered = new Set(now.directors.filter((d) => d.packetsOut > 0).map((d) => d.name));
+    answers.note(now, lvs.natActs());
     return now;
   }
 

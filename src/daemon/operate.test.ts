@@ -258,6 +258,7 @@ test('what this host lacks is asked for with the engine that runs and the direct
   assert.deepEqual(await asked(), ['lvs', []]);
   h.engine.traffic('web', 'web1', { in: 0, out: 1 });
   assert.deepEqual(await asked(), ['lvs', ['web']]);
+  assert.deepEqual(await asked(), ['lvs', ['web']]);
   await h.daemon.stop();
 });
 
