@@ -195,7 +195,7 @@ async function startDaemon(o: {
     parse: parseDocuments,
     nat: createNatTable({ run: runCommand, release: release() }),
     host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },
-    hostIssues: (config, engine) => issuesHere(config, engine ?? undefined),
+    hostIssues: (config, { engine, answered }) => issuesHere(config, engine ?? undefined, answered),
     clock: systemClock,
     version: o.context.version,
   });

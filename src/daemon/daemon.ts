@@ -6,7 +6,7 @@ import type { Documents, EventView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
-import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
+import type { Engine, EngineEvent, EngineName, Reading } from '../engine/engine.ts';
 import type { AutoContext } from '../engine/select.ts';
 import type { Health, HealthService } from '../health/health.ts';
 import type { NatTable } from '../nat/nft.ts';
@@ -18,6 +18,7 @@ import type { Store } from '../store/store.ts';
 import { completeDocuments, createStages, stateOf } from './apply.ts';
 import type { Control } from './control.ts';
 import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
+import { createAnswers } from './answers.ts';
 import { createEventLog } from './events.ts';
 import { handOver, type Estate, type Inheritance } from './handover.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
@@ -26,6 +27,7 @@ import { natFlows } from './nat.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
+import { restartIssues } from './restarts.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
 import { actOnService, healthPart } from './services.ts';
@@ -53,7 +55,7 @@ export interface DaemonOptions {
   readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
-  readonly hostIssues?: (config: Config, engine: EngineName | null) => readonly Issue[];
+  readonly hostIssues?: (config: Config, here: Here) => readonly Issue[];
   /** What the services `network` and `lvs` act with; without it network sections are kept as written and no switch is set. */
   readonly host?: HostTools;
   /**
@@ -65,6 +67,13 @@ export interface DaemonOptions {
   readonly inheritance?: Inheritance | null;
   readonly clock: Clock;
   readonly version: string;
+}
+
+/** What the daemon knows of the host beyond the host itself. `engine` null: none runs yet. */
+export interface Here {
+  readonly engine: EngineName | null;
+  /** Directors whose servers' answers came back through this host. */
+  readonly answered: ReadonlySet<string>;
 }
 
 export interface Daemon extends Control {
@@ -95,9 +104,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, life === 'started' ? core.engine.name : null)] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, { engine: life === 'started' ? core.engine.name : null, answered: answers.seen() })] };
   };
-  const reading = createSharedReading({ clock, read: () => core.engine.read() });
+  const reading = createSharedReading({ clock, read: async () => seen(await core.engine.read()) });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
   const services: ServiceRegistry = createServiceRegistry({ now: () => clock.now() });
   const dirty = new Set<Director>();
@@ -106,6 +115,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let life: 'new' | 'started' | 'stopped' = 'new';
   /** Another process has the traffic: what this one would change is not its own any more. */
   let given = false;
+  const answers = createAnswers();
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -120,6 +130,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     lvs: 'running',
     pending: null,
     trigger: () => runner.trigger(),
+    restarts: () => restartIssues(core, { wanted: wanted(), behind: [...networks.behind(), ...lvs.behind()] }),
     settled: () => runner.succeeded(),
     changed() {
       index = indexOf(core.running.config);
@@ -145,10 +156,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
   const watch = createWatch(core, tracker);
-  const status = createStatus(core, {
-    version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()],
-    blackholes: () => watch.blackholes(),
-  });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes() });
   const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -230,9 +238,14 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
+      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered: answers.seen() }) ?? [] };
       return kept.issues;
     };
+  }
+
+  function seen(now: Reading): Reading {
+    answers.note(now, lvs.natActs());
+    return now;
   }
 
   async function views(): ReturnType<Control['directors']> {
