@@ -3,7 +3,6 @@ import { documentFile } from '../config/grammar.ts';
 import { parseConfig } from '../config/parse.ts';
 import { DOCUMENT_NAMES, type Documents } from '../client/types.ts';
 import type { Parsed } from '../daemon/core.ts';
-import { unsupportedChecks } from '../health/checks/unsupported.ts';
 import { CliError } from '../cli/failure.ts';
 import type { AutoContext, EngineCandidate } from '../engine/select.ts';
 import { createLvsEngine } from '../engine/lvs/index.ts';
@@ -53,7 +52,6 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
     const nat = engine === 'lvs' ? [] : natLimits(config);
     return [
-      ...unsupportedChecks(config.directors).map(({ director, text }) => `${text} (director ${director})`),
       ...made.unsupported(desired).map(({ message }) => message),
       ...nat.map(({ rule, director, what }) => `engine ${engine} cannot do ${what} (NAT rule ${rule}, director ${director})`),
     ];
