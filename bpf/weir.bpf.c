@@ -48,11 +48,11 @@ static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 	p->dst[3] = ip->daddr;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	/* What is not all there, or too short for what it says to be, is the kernel's to judge. */
-	if ((void *)ip + total > data_end || total < header + (ip->protocol == IPPROTO_UDP ? sizeof(*udp) : CARRIER4))
+	offset = bpf_ntohs(ip->frag_off);
+	/* What is not all there, or too short for what it says to be, is the kernel's to judge. A last fragment may be a single byte. */
+	if ((void *)ip + total > data_end || total < header + (ip->protocol == IPPROTO_ICMP ? CARRIER4 : offset & IP_OFFSET_MASK ? 1 : sizeof(*udp)))
 		return XDP_PASS;
 	p->l4 = p->l3 + header;
-	offset = bpf_ntohs(ip->frag_off);
 	stamp(ctx, p);
 	if (ip->protocol == IPPROTO_ICMP)
 		return offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) ? XDP_PASS : icmp4(ctx, scratch);
