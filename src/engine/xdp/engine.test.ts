@@ -222,11 +222,7 @@ describe('a step that fails', () => {
         assert.ok(fault > 5, `only ${fault} steps can fail`);
         break;
       }
-<<<<<<< HEAD
       assert.ok(failed instanceof EngineError && failed.landed.length === 0, `fault ${fault}: ${failed instanceof Error ? failed.message : '?'}`);
-=======
-      assert.ok(failed instanceof EngineError && failed.landed.length === 0, `fault ${fault}: ${failed instanceof Error ? failed.message : 'no error'}`);
->>>>>>> main
       assert.deepEqual(leads(), ['192.0.2.1 none', '192.0.2.2 none'], `fault ${fault}`);
       assert.equal(leads('198.51.100.241', 53), null, `fault ${fault}`);
       assert.deepEqual(await engine.observe(), desired(before), `fault ${fault}`);
