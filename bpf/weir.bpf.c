@@ -47,7 +47,7 @@ static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 	p->src[3] = ip->saddr;
 	p->dst[3] = ip->daddr;
 	header = ip->ihl * 4;
-	total = bpf_ntohs(ip->tot_len);
+	total = length_of(ip->tot_len);
 	/* What is not all there, or too short for what it says to be, is the kernel's to judge. */
 	if ((void *)ip + total > data_end || total < header + (ip->protocol == IPPROTO_UDP ? sizeof(*udp) : CARRIER4))
 		return XDP_PASS;
@@ -91,7 +91,7 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 	next = ip->nexthdr;
 	if (next != IPPROTO_UDP && next != IPPROTO_ICMP6 && next != IPPROTO_FRAGMENT_HEADER)
 		return XDP_PASS;
-	length = bpf_ntohs(ip->payload_len);
+	length = length_of(ip->payload_len);
 	if ((void *)(ip + 1) + length > data_end || length < (next == IPPROTO_UDP ? sizeof(*udp) : next == IPPROTO_ICMP6 ? CARRIER6 : sizeof(*fragment)))
 		return XDP_PASS;
 	p->family = 6;
