@@ -41,6 +41,21 @@ export const fragmentRows: readonly Row[] = [
     },
   },
   {
+    name: 'a tail of one byte, of either family, goes with the rest',
+    layout: { directors: { ...one().directors, dns6: { vip: VIP6, servers: { a6: { at: A6 } } } } },
+    steps: (() => {
+      const payload = Buffer.alloc(1993, 'tail');
+      return [
+        counterAt(START), ...pieces(up, fragments(udp({ src: CLIENT, dst: VIP, payload }), 77, 1000, 1000), fragments(udp({ src: `${OWN}:1024`, dst: A, payload, ttl: 63 }), id4(0), 1000, 1000)),
+        ...pieces(up, fragments(udp({ src: CLIENT6, dst: VIP6, payload }), 77, 1000, 1000), fragments(udp({ src: `[${OWN6}]:1024`, dst: A6, payload, ttl: 63 }), id6(1), 1000, 1000)),
+      ];
+    })(),
+    after: {
+      servers: { a: { ...SESSION, packets_in: 1, bytes_in: 1993 }, a6: { ...SESSION, packets_in: 1, bytes_in: 1993 } }, directors: { dns: { sessions: 1, position: 1 }, dns6: { sessions: 1, position: 1 } },
+      of_none: { fragments: 4 }, globals: { sessions: 2, records: 2, cursor: 2, fragment_id: START + 2 }, entries: { fragments: 2 },
+    },
+  },
+  {
     name: 'the last before the middle one',
     layout: one(),
     steps: [counterAt(START), ...pieces(up, sentBy(CLIENT, 77), seenBy(A, 1024, id4(0)), [0, 2, 1])],
