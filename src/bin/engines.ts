@@ -8,12 +8,15 @@ import type { AutoContext, EngineCandidate } from '../engine/select.ts';
 import { createLvsEngine } from '../engine/lvs/index.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
 import { userspaceUnsupported } from '../engine/userspace/unsupported.ts';
+import { createXdpEngine } from '../engine/xdp/index.ts';
 import { desire } from '../plan/desire.ts';
 import { natLimits } from '../plan/nat-limits.ts';
 
 /** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
 export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
   return [
+    { name: 'xdp', variant: 'native', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'native' }) },
+    { name: 'xdp', variant: 'generic', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'generic' }) },
     { name: 'lvs', variant: null, notForAuto: lvsNotForAuto, create: (onEvent) => createLvsEngine({ onEvent }) },
     { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
   ];
@@ -23,6 +26,14 @@ export function engineCandidates(options: { readonly workers?: number | undefine
 function lvsNotForAuto({ desired, conntrack }: AutoContext): string | null {
   if (conntrack || userspaceUnsupported(desired, 'linux').length > 0) return null;
   return 'not asked for';
+}
+
+// docs/adr/0021-auto-takes-xdp-where-every-way-back-is-arranged.md
+function xdpNotForAuto({ desired, conntrack }: AutoContext): string | null {
+  if (userspaceUnsupported(desired, 'linux').length > 0) return null;
+  if (!conntrack) return 'not asked for';
+  const bare = desired.directors.find((d) => d.mode === 'nat' && d.sourceNat === null);
+  return bare === undefined ? null : `not asked for, and no NAT rule changes the source towards the servers of director ${bare.name}`;
 }
 
 /** Returns what the parser makes of the three documents, positions by their file names. */

@@ -299,6 +299,12 @@ test('run hands its options to the daemon', async () => {
   assert.equal(code, 0);
   assert.deepEqual(started, [{
     files: ['a.conf', 'b.conf'], engine: 'userspace', state: '/tmp/s', api: '127.0.0.1:0', workers: 2,
-    tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, checks: undefined, demo: true,
+    tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, checks: undefined, demo: true, takeover: null,
   }]);
+});
+
+test('run --takeover is a wish of its own, and or-restart the wider one', async () => {
+  for (const [words, takeover] of [[['--takeover'], 'only'], [['--takeover-or-restart'], 'or-restart'], [['--takeover', '--takeover-or-restart'], 'or-restart']] as const) {
+    assert.deepEqual((await runFake(['run', ...words])).started.map((o) => o.takeover), [takeover]);
+  }
 });

@@ -82,6 +82,7 @@ export const CODES = {
   'ip-forward-off': warning('The kernel does not forward, so NAT rules and the lvs engine in mode nat do nothing.'),
   'rp-filter-strict': warning('Strict reverse path filtering drops what the configuration expects to come in by an interface.'),
   'way-back': warning("A server's answers do not come back through this host, as far as its routes and addresses tell."),
+  'way-back-unseen': warning("A server gets the clients' own addresses to answer to, and none of its answers has come back through this host so far."),
   // The answer itself
   'too-many': error('More problems were found than are listed; the rest is only counted.'),
 } satisfies Record<string, CodeMeaning>;

@@ -191,7 +191,7 @@ async function applyDocuments(
   core.changed();
   core.events.add({ kind: change.what, who: change.who, text: appliedText(core.running, change, plan, same), audit: true });
   const confirmBy = options.confirmMs === undefined || same ? null : waitForConfirm(core, previous, options.confirmMs);
-  return { ...view, issues, unsupported: [], revision: core.running.revision, confirmBy };
+  return { ...view, issues: [...issues, ...core.restarts()], unsupported: [], revision: core.running.revision, confirmBy };
 }
 
 function waitForConfirm(core: Core, previous: Running, confirmMs: number): number {

@@ -73,6 +73,8 @@ export interface Core {
   trigger(): void;
   /** Called when `running` or `overrides` changed: health, states and views follow. */
   changed(): void;
+  /** Warnings of services that must be restarted for the running configuration to be in force. */
+  restarts(): readonly Issue[];
   /** Called when the data plane does what a plan asked: nothing is owed to it. */
   settled(): void;
 }

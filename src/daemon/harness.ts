@@ -36,14 +36,16 @@ export async function createHarness(
     readonly files?: MemoryFiles;
     readonly clock?: FakeClock;
     readonly start?: boolean;
+    /** Other living processes, by their ids. */
+    readonly lives?: Readonly<Record<number, string>>;
     readonly engineOptions?: Parameters<typeof createFakeEngine>[0];
   } = {},
 ): Promise<Harness> {
-  const { layer4, start = true, engineOptions, ...rest } = options;
+  const { layer4, start = true, engineOptions, lives = {}, ...rest } = options;
   const clock = options.clock ?? createFakeClock();
   const files = options.files ?? createMemoryFiles();
   const warnings: StoreError[] = [];
-  const store = await openStore({ dir: '/state', files, processes: { pid: 1, lifeOf: (pid) => (pid === 1 ? 'now' : null) }, now: () => clock.now(), onWarning: (w) => warnings.push(w) });
+  const store = await openStore({ dir: '/state', files, processes: { pid: 1, lifeOf: (pid) => (pid === 1 ? 'now' : (lives[pid] ?? null)) }, now: () => clock.now(), onWarning: (w) => warnings.push(w) });
   const health = createFakeHealth(clock);
   const engines: FakeEngine[] = [];
   const daemon = createDaemon({
@@ -112,6 +114,10 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
     },
     onChange: (listener) => void listeners.push(listener),
     counters: () => ({ done: 0, failed: 0, late: 0, targets: targets.length }),
+    memory: () => [...states].map(([key, known]) => ({ key, checked: true, known })),
+    remember(memory) {
+      for (const { key, known } of memory) states.set(key, known as Health);
+    },
     start() {
       running = true;
     },

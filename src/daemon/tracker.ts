@@ -52,9 +52,11 @@ export function createTracker(
 
   function note(director: Director, server: Server, into: Known): void {
     const key = healthKey(director, server);
-    const { state } = judge(director, server);
+    const { state, cause, health } = judge(director, server);
     const known = servers.get(key);
-    into.set(key, known?.state === state ? known : { state, sinceMs: core.clock.now() });
+    // Seen for the first time: health may know it from a predecessor (docs/adr/0017).
+    const sinceMs = known === undefined && cause === 'health' && health.sinceMs > 0 ? health.sinceMs : core.clock.now();
+    into.set(key, known?.state === state ? known : { state, sinceMs });
   }
 
   function directorState(director: Director): DirectorView['state'] {

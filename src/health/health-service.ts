@@ -5,12 +5,12 @@
 import { createAgenda, type SetTimer } from './agenda.ts';
 import type { CheckEnv } from './checks/attempt.ts';
 import { runCheck as runOne } from './checks/check-for.ts';
-import type { CheckResult, Health, HealthService, PassiveVerdict, Target } from './health.ts';
+import type { CheckResult, Health, HealthMemory, HealthService, PassiveVerdict, Target } from './health.ts';
 import { createIcmpSockets, type IcmpSockets } from './icmp-socket.ts';
 import { createNeighbours, type Neighbours } from './neighbours.ts';
 import { nextRampMs, overlay, rampPercent } from './overlay.ts';
 import { createScheduler } from './scheduler.ts';
-import { initialHealth, lapseAtMs, step, type HealthEvent, type ServerHealth, type Thresholds } from './state.ts';
+import { initialHealth, lapseAtMs, shifted, step, type HealthEvent, type ServerHealth, type Thresholds } from './state.ts';
 import { namesOfKey } from './targets.ts';
 
 export interface HealthDeps {
@@ -110,6 +110,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       return after !== null && !after.decided && after.bad > 0 ? 'soon' : 'usual';
     },
   });
+  const remembered = new Map<string, ServerHealth>();
   const complained = new Map<string, number>();
   let changes: Change[] = [];
   let targets = 0;
@@ -193,11 +194,17 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     }
   }
 
+  function enter(key: string, target: Target | null, of: ServerHealth): void {
+    entries.set(key, newEntry(target, of));
+    const lapse = lapseAtMs(of);
+    if (lapse !== null) lapses.set(key, lapse);
+  }
+
   function watch(target: Target, batch: number): void {
     const entry = entries.get(target.key);
     const at = { nowMs: nowMs(), atMs: wallMs() };
     if (entry === undefined) {
-      entries.set(target.key, newEntry(target, initialHealth(at.atMs, true)));
+      enter(target.key, target, remembered.get(target.key) ?? initialHealth(at.atMs, true));
     } else if (entry.target === null) {
       // What the data plane saw stands; from here on checks must prove the server.
       entry.target = target;
@@ -225,6 +232,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       }
       const batch = next.reduce((n, target) => n + (entries.has(target.key) ? 0 : 1), 0);
       for (const target of next) watch(target, batch);
+      remembered.clear();
       targets = wanted.size;
     },
     health(key) {
@@ -261,6 +269,18 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       listeners.push(listener);
     },
     counters: () => ({ ...scheduler.counters(), targets, evidenceDropped }),
+    // Processes share the wall clock and nothing else: evidence is told by it.
+    memory: (): readonly HealthMemory[] => [...entries].map(([key, { target, of }]) => ({ key, checked: target !== null, known: shifted(of, wallMs() - nowMs()) })),
+    remember(memory) {
+      for (const { key, checked, known } of memory) {
+        const of = shifted(known as ServerHealth, nowMs() - wallMs());
+        if (checked) remembered.set(key, of);
+        else if (unchecked < MAX_EVIDENCE) {
+          unchecked++;
+          enter(key, null, of);
+        }
+      }
+    },
     start: () => scheduler.start(),
     async stop() {
       const stopped = scheduler.stop();

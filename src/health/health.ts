@@ -48,6 +48,13 @@ export interface Health {
   readonly last: (CheckResult & { readonly atMs: number }) | null;
 }
 
+/** What is known of one server, for the service of a successor: JSON. Only health-service.ts looks into `known`. */
+export interface HealthMemory {
+  readonly key: string;
+  readonly checked: boolean;
+  readonly known: unknown;
+}
+
 /** What passive health says of a server: out, or back with a part of its weight. */
 export interface PassiveVerdict {
   readonly out: boolean;
@@ -70,6 +77,10 @@ export interface HealthService {
   onChange(listener: (change: { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health }) => void): void;
   /** Called with the number of checks done, failed, and late since start. */
   counters(): { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number };
+  /** Returns all that is known, for `remember` of another process. */
+  memory(): readonly HealthMemory[];
+  /** Takes over what another service knew; call before the first setTargets. Targets it did not know start as they always do. */
+  remember(memory: readonly HealthMemory[]): void;
   start(): void;
   stop(): Promise<void>;
 }

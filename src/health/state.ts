@@ -86,6 +86,12 @@ export function step(from: ServerHealth, event: HealthEvent, thresholds: Thresho
   }
 }
 
+/** Returns the same health on a clock that reads `byMs` more. */
+export function shifted(of: ServerHealth, byMs: number): ServerHealth {
+  const { evidence } = of;
+  return evidence === null ? of : { ...of, evidence: { ...evidence, seenMs: evidence.seenMs + byMs, untilMs: evidence.untilMs + byMs } };
+}
+
 /** Returns when (monotonic ms) a `lapse` is due, or null when nothing waits for time to pass. */
 export function lapseAtMs(of: ServerHealth): number | null {
   return of.evidence === null ? null : of.evidence.standing ? of.evidence.untilMs : of.evidence.untilMs + REPEAT_WITHIN_MS;

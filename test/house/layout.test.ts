@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   import: ['net', 'config'],
   client: ['types:config', 'types:balance'],
   daemon: ['net', 'balance', 'clock', 'command', 'config', 'plan', 'engine', 'nat', 'health', 'stats', 'store', 'services', 'client'],
+  takeover: ['types:engine', 'types:daemon', 'types:health'],
   api: ['net', 'balance', 'config', 'engine', 'stats', 'store', 'client', 'daemon'],
   cli: ['net', 'client', 'config', 'import', 'types:balance'],
   web: ['net', 'client', 'config', 'types:balance'],
