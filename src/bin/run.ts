@@ -191,7 +191,7 @@ async function startDaemon(o: {
     inheritance: takeover?.running.is ?? null,
     createEngine: takeover === null ? makeEngine : takenOverOnce(takeover, makeEngine),
     engineWanted: engineName(options.engine),
-    health: createHealthService({ log: (text) => log.warn(text) }),
+    health: createHealthService({ log: (text) => log.warn(text), ...(options.checks === undefined ? {} : { programsDirectory: resolve(options.checks) }) }),
     parse: parseDocuments,
     nat: createNatTable({ run: runCommand, release: release() }),
     host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },

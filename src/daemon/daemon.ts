@@ -35,6 +35,7 @@ import { overriddenTargets } from './targets.ts';
 import { createTracker } from './tracker.ts';
 import { createTraffic } from './traffic.ts';
 import { directorViews } from './views.ts';
+import { createWatch } from './watch.ts';
 
 export interface DaemonOptions {
   readonly store: Store;
@@ -143,8 +144,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
-  const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
+  const watch = createWatch(core, tracker);
+  const status = createStatus(core, {
+    version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()],
+    blackholes: () => watch.blackholes(),
+  });
+  const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
     let mine: Engine | null = null;
@@ -159,6 +164,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
     });
     mine = serialEngine(made.engine);
     return { engine: mine, why: made.why };
+  }
+
+  /** The reading that the sampler takes once a second is also what passive health and the alarms go by. */
+  async function watchedReading(): ReturnType<Engine['read']> {
+    const now = await reading.get();
+    if (life === 'started') watch.take(now);
+    return now;
   }
 
   function engineEvent(event: EngineEvent): void {
@@ -191,8 +203,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (life === 'stopped') return;
       const found = index.get(change.key);
       const where = found ? `${change.director}/${found.server.name}` : change.key;
-      const kind = `server-${change.to.state}`;
-      events.add({ kind, who: 'weir', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
+      // A step of a slow start is no news to people.
+      if (change.from.state !== change.to.state) events.add({ kind: `server-${change.to.state}`, who: 'weir', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
       if (found) {
         tracker.refreshServer(found.director, found.server);
         dirty.add(found.director);
@@ -300,10 +312,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (!view) throw notFound('server', server, []);
       return view;
     },
-    ...createTraffic(core, tracker),
+    ...createTraffic(core, tracker, watch),
     services: () => services.views(core.running.config.services),
     service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     healthCounters: () => health.counters(),
+    traffic: () => ({ blackholes: watch.blackholes(), expects: (director) => watch.expects(director) }),
     natFlows: () => natFlows(core),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),

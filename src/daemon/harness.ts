@@ -89,6 +89,7 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
   const states = new Map<string, Health>();
   const listeners: Parameters<HealthService['onChange']>[0][] = [];
   const evidences: { key: string; detail: string }[] = [];
+  const verdicts = new Map<string, string>();
   const health: FakeHealth = {
     get targets() {
       return targets;
@@ -100,10 +101,16 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
     setTargets(next) {
       targets = next;
     },
-    health: (key) => states.get(key) ?? { state: 'unknown', reason: 'not checked', sinceMs: 0, last: null },
+    health: (key) => states.get(key) ?? { state: 'unknown', reason: 'not checked', sinceMs: 0, last: null, weightPercent: 100 },
     evidence(key, detail) {
       evidences.push({ key, detail });
       change(key, 'down', detail);
+    },
+    passive(key, verdict) {
+      if ((verdict ?? null) === null ? !verdicts.delete(key) : verdicts.get(key) === verdict?.reason) return;
+      if (verdict !== null) verdicts.set(key, verdict.reason);
+      if (verdict === null || !verdict.out) return change(key, 'up', verdict?.reason ?? 'back', verdict?.percent ?? 100);
+      change(key, 'down', verdict.reason);
     },
     onChange: (listener) => void listeners.push(listener),
     counters: () => ({ done: 0, failed: 0, late: 0, targets: targets.length }),
@@ -124,12 +131,12 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
     },
   };
 
-  function change(key: string, state: Health['state'], reason: string): void {
+  function change(key: string, state: Health['state'], reason: string, weightPercent = 100): void {
     const from = health.health(key);
-    const to: Health = { state, reason, sinceMs: clock.now(), last: { ok: state === 'up', detail: reason, latencyMs: 1, atMs: clock.now() } };
+    const to: Health = { state, reason, weightPercent, sinceMs: clock.now(), last: { ok: state === 'up', detail: reason, latencyMs: 1, atMs: clock.now() } };
     states.set(key, to);
     const [director = '', server = ''] = key.split('|');
-    if (from.state !== state) for (const listener of listeners) listener({ key, director, server, from, to });
+    if (from.state !== state || from.weightPercent !== weightPercent) for (const listener of listeners) listener({ key, director, server, from, to });
   }
 
   return health;

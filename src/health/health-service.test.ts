@@ -14,7 +14,7 @@ const REFUSED: CheckResult = { ok: false, detail: 'ICMP port unreachable', laten
 const SILENT: CheckResult = { ok: false, detail: 'no answer', latencyMs: 1 };
 
 function target(key: string, more: Partial<Target> = {}): Target {
-  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, ...more };
+  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, slowStartMs: 0, damping: null, ...more };
 }
 
 function set(options: { answer?: (t: Target) => CheckResult; maxInFlight?: number; aheadMs?: number } = {}) {
@@ -111,7 +111,7 @@ test('a changed check keeps a server down until its first good answer', async ()
 
 test('probes are compared by what they hold', async () => {
   const { clock, health, checked } = set();
-  const udp = (send: number): Partial<Target> => ({ probe: { kind: 'udp', send: Uint8Array.of(send), expect: null } });
+  const udp = (send: number): Partial<Target> => ({ probe: { kind: 'udp', send: Uint8Array.of(send), expect: null, dynamic: false } });
   health.setTargets([target('a', udp(1))]);
   health.start();
   await clock.advance(1100);
@@ -217,7 +217,7 @@ test('stop ends real checks at once, leaves no socket, and start goes on from th
   let changed = (): void => undefined;
   const health = createHealthService();
   health.onChange(() => changed());
-  const t = target('a', { port: server.address().port, intervalMs: 1000, timeoutMs: 30_000, probe: { kind: 'udp', send: Uint8Array.of(1), expect: { kind: 'regex', source: 'ok', flags: '' } } });
+  const t = target('a', { port: server.address().port, intervalMs: 1000, timeoutMs: 30_000, probe: { kind: 'udp', send: Uint8Array.of(1), expect: { kind: 'regex', source: 'ok', flags: '' }, dynamic: false } });
   const first = once(server, 'message');
   health.setTargets([t]);
   health.start();

@@ -21,7 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/xdp': ['net', 'balance', 'command', 'plan', 'engine'],
   'engine/lvs': ['net', 'balance', 'plan', 'engine'],
   nat: ['net', 'balance', 'command', 'types:config', 'types:plan'],
-  health: ['net', 'balance', 'clock', 'plan', 'types:config'],
+  // Passive health reads what the contract of engines counts; it knows no engine.
+  health: ['net', 'balance', 'clock', 'plan', 'engine', 'types:config'],
   stats: ['net', 'clock', 'engine', 'types:client'],
   store: ['types:client', 'types:config', 'types:plan'],
   services: ['net', 'config', 'command', 'types:client'],

@@ -25,6 +25,7 @@ export const run: Command = {
     { flags: '--password-file <file>', text: 'the admin password, instead of a generated one; read when the state directory is new' },
     { flags: '--takeover', text: 'take sockets, sessions and the API\'s port over from the weir that runs on this state directory: no datagram and no session is lost. What runs goes on; FILE is not looked at before a SIGHUP' },
     { flags: '--takeover-or-restart', text: 'the same; where that weir cannot hand over, end it and start afresh, and where none runs, start' },
+    { flags: '--checks <dir>', text: 'where the programs of execcheck lie (default /etc/weir/checks); it and they must be writable by root or weir\'s own user alone' },
     { flags: '--demo', text: 'three small answering servers on 127.0.0.1:8001-8003, and examples/first.conf when nothing is saved yet' },
   ],
   needs: 'state',
@@ -41,6 +42,7 @@ export const run: Command = {
       tlsKey: options.text('tlsKey'),
       insecure: options.flag('insecure'),
       passwordFile: options.text('passwordFile'),
+      checks: options.text('checks'),
       demo: options.flag('demo'),
       takeover: options.flag('takeoverOrRestart') ? 'or-restart' : options.flag('takeover') ? 'only' : null,
     });
