@@ -51,7 +51,7 @@ async function measure(): Promise<void> {
   const child = fork(fileURLToPath(import.meta.url), ['servers']);
   const [ports] = (await once(child, 'message')) as [number[]];
   const dns: CheckKind = { kind: 'dns', name: 'example.test', type: 'A', rcodes: ['NOERROR'] };
-  const udp: CheckKind = { kind: 'udp', send: Buffer.from('ping'), expect: { kind: 'bytes', bytes: Buffer.from('pong'), mask: Buffer.alloc(4, 255), text: '"pong"' } };
+  const udp: CheckKind = { kind: 'udp', send: Buffer.from('ping'), expect: { kind: 'bytes', bytes: Buffer.from('pong'), mask: Buffer.alloc(4, 255), text: '"pong"' }, dynamic: false };
   const kinds: Record<string, CheckKind[]> = { dns: [dns], udp: [udp], default: [{ kind: 'default' }], mixed: [dns, udp] };
   const probes = kinds[values.kind] ?? [dns];
   const targets = Array.from({ length: count }, (_, i): Target => ({
@@ -66,6 +66,8 @@ async function measure(): Promise<void> {
     rise: 2,
     fall: 3,
     source: null,
+    slowStartMs: 0,
+    damping: null,
   }));
   const health = createHealthService();
   health.setTargets(targets);

@@ -8,6 +8,10 @@ import { ipvsVersion } from './ipvsadm.ts';
 import { startProcess } from './process.ts';
 import { KERNEL, PROXY, type RunningSubject, type Subject } from './subject.ts';
 
+/** Of src/engine/xdp. */
+const DEFAULT_TABLE = 1 << 20;
+const OBJECT = join(ROOT, 'dist/bpf/weir.bpf.o');
+
 /** weir with lasting sessions, the like of nginx and pen. */
 export const weir: Subject = userspaceSubject('weir', 'two-way');
 /** weir with a session a request, the like of nginx with proxy_responses 1. */
@@ -16,7 +20,7 @@ export const weirRequest: Subject = userspaceSubject('weir-request', 'request-re
 export const xdp: Subject = {
   name: 'xdp',
   ...KERNEL,
-  version: () => (existsSync(join(import.meta.dirname, '../../src/engine/xdp/index.js')) ? weirVersion() : { ok: false, why: 'the xdp engine is not part of this build' }),
+  version: () => (existsSync(OBJECT) ? weirVersion() : { ok: false, why: `the xdp engine was built without its program (${OBJECT}): apt-get install clang libbpf-dev, then npm run build` }),
   start: startXdp,
 };
 
@@ -57,15 +61,21 @@ export function startWeir(topology: Topology, options: Pick<WeirOptions, 'sessio
   return startProcess(topology, [process.execPath, join(import.meta.dirname, 'weir.js'), optionsText(topology, options)]);
 }
 
-async function startXdp(topology: Topology): Promise<RunningSubject> {
-  const options = optionsText(topology, { session: 'two-way', interfaces: [topology.frontDevice, topology.backDevice], sourceNat: true });
+async function startXdp(topology: Topology, { clients }: { clients: number }): Promise<RunningSubject> {
+  const interfaces = [topology.frontDevice, topology.backDevice];
+  const options = optionsText(topology, { capacity: tableOf(clients), interfaces, sourceNat: true });
   const running = await startProcess(topology, [process.execPath, join(import.meta.dirname, 'xdp.js'), options], { ready: 'said' });
   topology.pinPolling();
   return running;
 }
 
+/** The engine's default, or what is half full with a session a client. */
+function tableOf(clients: number): number {
+  return Math.max(DEFAULT_TABLE, 2 ** Math.ceil(Math.log2(2 * clients)));
+}
+
 function optionsText(topology: Topology, options: Partial<WeirOptions>): string {
-  const all: WeirOptions = { vip: topology.vip, servers: topology.serverEndpoints, session: 'two-way', workers: 1, interfaces: [], sourceNat: false, ...options };
+  const all: WeirOptions = { vip: topology.vip, servers: topology.serverEndpoints, session: 'two-way', workers: 1, capacity: 0, interfaces: [], sourceNat: false, ...options };
   return JSON.stringify(all);
 }
 

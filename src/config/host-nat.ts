@@ -22,8 +22,13 @@ export function natHostIssues(config: Config, facts: HostFacts, owned: ReadonlyS
   for (const director of config.directors) {
     const rule = conntrack ? config.natRules.find((r) => r.after.source !== null && ruleMatches(r, director)) : undefined;
     if (rule) wayOut(rule, director, facts, report);
-    else if (engine === 'lvs') wayBack(director, facts, report);
+    else if (inKernel(engine)) wayBack(director, facts, report);
   }
+}
+
+/** Engines that forward packets as a router does, with the kernel's routes. */
+function inKernel(engine: HostFacts['engine']): boolean {
+  return engine === 'lvs' || engine === 'xdp';
 }
 
 function forwarding(config: Config, facts: HostFacts, engine: HostFacts['engine'], report: Reporter): void {
@@ -31,7 +36,7 @@ function forwarding(config: Config, facts: HostFacts, engine: HostFacts['engine'
   for (const family of [4, 6] as const) {
     if (facts.forwarding[family]) continue;
     const cure = `sysctl -w ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'}=1, and the same in /etc/sysctl.d`;
-    const balanced = engine === 'lvs' ? config.directors.find((d) => d.mode === 'nat' && d.vip?.family === family) : undefined;
+    const balanced = inKernel(engine) ? config.directors.find((d) => d.mode === 'nat' && d.vip?.family === family) : undefined;
     const rule = config.natRules.find((r) => forwards(r, config, engine) && (familyOf(r) ?? 4) === family);
     if (balanced) report.add('ip-forward-off', balanced.at, `the kernel does not forward IPv${family}: answers to director '${balanced.name}' (mode nat) are dropped here`, { hint: cure });
     else if (rule) report.add('ip-forward-off', rule.at, `the kernel does not forward IPv${family}: NAT rule '${rule.name}' has nothing to act on`, { hint: cure });

@@ -105,6 +105,7 @@ export function desiredFor(core: Core, config: Config, overrides: Overrides = co
   return desire(config, {
     healthOf: (director, server) => core.health.health(healthKey(director, server)).state,
     overrideOf: (director, server) => overrideOf(overrides, director, server),
+    weightPercentOf: (director, server) => core.health.health(healthKey(director, server)).weightPercent,
   });
 }
 

@@ -1,5 +1,5 @@
 /** The status view and its cached diffs. */
-import type { StatusView, Documents } from '../client/types.ts';
+import type { BlackholeView, StatusView, Documents } from '../client/types.ts';
 import { DOCUMENT_NAMES } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import { stateOf } from './apply.ts';
@@ -18,6 +18,7 @@ export function createStatus(
     readonly source: ViewSource;
     readonly runner: () => RunnerState;
     readonly hostIssues: () => readonly Issue[];
+    readonly blackholes: () => readonly BlackholeView[];
   },
 ): () => Promise<StatusView> {
   const editedDiff = diffCache('running', 'edited');
@@ -25,6 +26,7 @@ export function createStatus(
   return async () => {
     const { reading, error } = await readingOrNull(core);
     const { edited, running, saved } = stateOf(core);
+    const blackholes = options.blackholes();
     const warnings = [...core.running.issues, ...options.hostIssues()].filter((i) => i.severity === 'warning');
     return {
       version: options.version,
@@ -34,15 +36,19 @@ export function createStatus(
       etags: { edited: edited.etag, running: running.etag, saved: saved.etag },
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
-      warnings: [...warnings, ...faults(core, { error, runner: options.runner() })],
+      warnings: [...warnings, ...faults(core, { error, runner: options.runner(), blackholes })],
+      blackholes,
       directors: directorViews(core.running.config.directors, reading, options.source),
       drops: totalDrops(reading),
     };
   };
 }
 
+/** Alarms named one by one; the status has them all. */
+const MOST_NAMED = 20;
+
 /** What is wrong with weir itself. */
-function faults(core: Core, facts: { readonly error: Error | null; readonly runner: RunnerState }): readonly Issue[] {
+function faults(core: Core, facts: { readonly error: Error | null; readonly runner: RunnerState; readonly blackholes: readonly BlackholeView[] }): readonly Issue[] {
   const found: Issue[] = [];
   const { lastError, failures, retryAtMs } = facts.runner;
   if (lastError) {
@@ -53,6 +59,7 @@ function faults(core: Core, facts: { readonly error: Error | null; readonly runn
   if (facts.error) found.push(fault('no-counters', `the engine's counters cannot be read: ${facts.error.message}`, 'restart the service lvs'));
   if (core.lvs === 'stopped') found.push(fault('lvs-stopped', 'the service lvs is stopped: nothing is balanced', 'start it: weir service start lvs'));
   found.push(...core.restarts());
+  for (const { text } of facts.blackholes.slice(0, MOST_NAMED)) found.push(fault('blackhole', text, 'weir purge --blackholed ends these sessions; their next datagrams are balanced anew'));
   if (core.natOwed) found.push(fault('nat-behind', 'the NAT table is not what the running configuration says', 'weir tries again by itself; reload the service lvs to try now'));
   return found;
 }

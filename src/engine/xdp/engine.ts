@@ -8,6 +8,7 @@ import type { Plan } from '../../plan/plan.ts';
 import {
   EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter, type SessionPage, type Unsupported,
 } from '../engine.ts';
+import { pinTarget } from '../pin-target.ts';
 import { become, linksOf, stageOf, type Applied, type ApplyWorld } from './application.ts';
 import { BpfError } from './bpf-error.ts';
 import type { ChangeWatch } from './changes.ts';
@@ -157,12 +158,9 @@ export class XdpEngine implements Engine {
   pin({ director, client, server }: PinRequest): Promise<number> {
     return this.#alone(async () => {
       const running = await this.#ready();
-      const wanted = running?.record.desired.directors.find((d) => d.name === director);
-      if (running === null || wanted === undefined) throw new EngineError(`there is no director ${director}`, { cure: 'weir status lists the directors' });
-      const to = wanted.servers.find((s) => s.name === server);
-      if (to === undefined) throw new EngineError(`director ${director} has no server ${server}`, { cure: `it has: ${wanted.servers.map((s) => s.name).join(', ')}` });
-      if (to.state === 'down' || to.state === 'disabled') throw new EngineError(`server ${server} is ${to.state}: a session there would not stay`, { cure: 'choose one that is up, or enable it first' });
-      const slot = slotOf(running.record.slots, wanted)?.servers[serverKey(to)] ?? 0;
+      const target = pinTarget(running?.record.desired.directors ?? [], { director, server });
+      if (running === null) return 0;
+      const slot = slotOf(running.record.slots, target.director)?.servers[serverKey(target.director.servers[target.index])] ?? 0;
       return pinSessions(running.kernel, await this.#records(running, { director, client }), slot);
     });
   }
