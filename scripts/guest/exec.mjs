@@ -30,7 +30,7 @@ for (let boot = 1; ; boot++) {
 function handOver(boot) {
   let next = 0;
   while (existsSync(join(share, `job-${next}`))) next++;
-  const env = Object.entries({ PATH: process.env['PATH'] ?? '', HOME: '/tmp', LC_ALL: 'C.UTF-8', WEIR_GUEST: '1', WEIR_BOOT: String(boot), WEIR_REQUIRE: process.env['WEIR_REQUIRE'] ?? '' });
+  const env = Object.entries({ PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, HOME: '/tmp', LC_ALL: 'C.UTF-8', WEIR_GUEST: '1', WEIR_BOOT: String(boot), WEIR_REQUIRE: process.env['WEIR_REQUIRE'] ?? '' });
   writeFileSync(join(share, 'job.tmp'), `cd ${quote(process.cwd())}\nexec env ${env.map(([name, value]) => quote(`${name}=${value}`)).join(' ')} ${quote(process.execPath)} ${args.map(quote).join(' ')}\n`);
   renameSync(join(share, 'job.tmp'), join(share, `job-${next}`));
   return next;

@@ -1,5 +1,5 @@
 /** Tells the service manager (systemd, man 3 sd_notify) that weir serves, and under which process id after a takeover. */
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
@@ -9,6 +9,8 @@ const PATH_MAX = 107;
 export function notify(text: string, env: Readonly<Record<string, string | undefined>>): boolean {
   const path = env['NOTIFY_SOCKET'];
   if (process.platform !== 'linux' || path === undefined || !/^[/@]/.test(path) || Buffer.byteLength(path) > PATH_MAX) return false;
+  // Loaded when asked for: weir runs without it.
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const lib = koffi.load('libc.so.6');
   const socket = lib.func('int socket(int, int, int)') as (family: number, type: number, protocol: number) => number;
   const sendto = lib.func('intptr_t sendto(int, void*, size_t, int, void*, unsigned int)') as (fd: number, data: Buffer, length: number, flags: number, address: Buffer, addressLength: number) => number;

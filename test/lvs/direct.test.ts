@@ -19,10 +19,10 @@ const VIP: Endpoint = { ip: address('192.0.2.3'), port: 8000 };
 const SERVERS = ['near1', 'near2'] as const;
 type Server = (typeof SERVERS)[number];
 
-/** What makes a server of a mode: how it comes by the VIP, and ipvsadm's letter. */
+/** What makes a server of a mode: how it comes by the VIP, and ipvsadm's words. */
 const MODES = [
-  { mode: 'gateway', flag: '-g', device: 'lo', make: () => undefined },
-  { mode: 'tunnel', flag: '-i', device: 'ipip1', make: (name: Server) => void sh('ip', '-n', name, 'link', 'add', 'ipip1', 'type', 'ipip', 'local', HOSTS[name].ip) },
+  { mode: 'gateway', words: '-g -w 1', device: 'lo', make: () => undefined },
+  { mode: 'tunnel', words: '-i -w 1 --tun-type ipip', device: 'ipip1', make: (name: Server) => void sh('ip', '-n', name, 'link', 'add', 'ipip1', 'type', 'ipip', 'local', HOSTS[name].ip) },
 ] as const;
 
 const scope = new Scope();
@@ -31,7 +31,7 @@ const hosts = makeHosts(scope, '192.0.2.4');
 sh('ip', 'address', 'add', `${VIP.ip.text}/32`, 'dev', 'eth0');
 setSysctl('net/ipv4/ip_forward', 1);
 
-for (const { mode, flag, device, make } of MODES) {
+for (const { mode, words, device, make } of MODES) {
   test(`mode ${mode}: servers that have the VIP on ${device} see the client itself and answer from the VIP, past the balancer`, { timeout: 90_000 }, (t) => withScope(async (own) => {
     const peers = new Map<Server, Peer>();
     for (const name of SERVERS) {
@@ -51,7 +51,7 @@ for (const { mode, flag, device, make } of MODES) {
       assert.deepEqual(planOf(desired([wanted]), await engine.observe()).steps, [], 'a second plan is empty');
     };
     await apply(main(''));
-    assert.deepEqual(sh('ipvsadm', '-Sn').trim().split('\n').toSorted(), [`-A -u 192.0.2.3:8000 -s wrr`, ...SERVERS.map((name) => `-a -u 192.0.2.3:8000 -r ${HOSTS[name].ip}:8000 ${flag} -w 1`)]);
+    assert.deepEqual(sh('ipvsadm', '-Sn').trim().split('\n').toSorted(), [`-A -u 192.0.2.3:8000 -s wrr`, ...SERVERS.map((name) => `-a -u 192.0.2.3:8000 -r ${HOSTS[name].ip}:0 ${words}`)]);
 
     const clients = await Promise.all(Array.from({ length: 4 }, () => hosts.open('client')));
     const ask = async (client: Peer, text: string): Promise<Server> => {

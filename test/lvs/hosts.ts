@@ -45,11 +45,11 @@ export function makeHosts(scope: Scope, farVip: string): Hosts {
   for (const { device } of Object.values(LANS)) scope.defer(() => void sh('ip', 'link', 'delete', device));
   shInput([
     ...Object.entries(LANS).map(([lan, { device }]) => `link add ${device} type veth peer name ${lan} netns switch`),
-    ...NAMES.map((name) => `link add eth0 netns ${name} type veth peer name ${name} netns switch`),
     ...Object.values(LANS).flatMap(({ device, ip }) => [`address add ${ip}/24 dev ${device}`, `link set ${device} up`]),
   ].join('\n'), 'ip', '-batch', '-');
   const plugs = [...Object.keys(LANS).map((lan) => [lan, lan]), ...NAMES.map((name) => [name, HOSTS[name].lan])];
   shInput([
+    ...NAMES.map((name) => `link add ${name} type veth peer name eth0 netns ${name}`),
     ...Object.keys(LANS).flatMap((lan) => [`link add br-${lan} type bridge`, `link set br-${lan} up`]),
     ...plugs.flatMap(([plug, lan]) => [`link set ${plug} master br-${lan}`, `link set ${plug} up`]),
   ].join('\n'), 'ip', '-n', hub.name, '-batch', '-');

@@ -80,8 +80,8 @@ export const RULESET = `table inet weir {
 
 	chain postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
-		ct original ip daddr 192.0.2.3 ct original proto-dst 8000 meta l4proto udp iifname "eth0" oifname "eth0" counter name "nat-near" snat ip to 192.0.2.3 comment "weir nat near"
-		ct original ip daddr 192.0.2.4 ct original proto-dst 8000 meta l4proto udp iifname "eth0" oifname "eth1" counter name "nat-far" snat ip to 192.0.2.4 comment "weir nat far"
+		meta nfproto ipv4 iifname "eth0" oifname "eth0" meta l4proto udp ct original ip daddr 192.0.2.3 ct original proto-dst 8000 counter name "nat-near" snat ip to 192.0.2.3 comment "weir nat near"
+		meta nfproto ipv4 iifname "eth0" oifname "eth1" meta l4proto udp ct original ip daddr 192.0.2.4 ct original proto-dst 8000 counter name "nat-far" snat ip to 192.0.2.4 comment "weir nat far"
 	}
 }
 `;

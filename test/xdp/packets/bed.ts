@@ -30,7 +30,7 @@ export const VERDICTS = ['aborted', 'drop', 'pass', 'tx', 'redirect'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** Maps that hold entries by key, and not in memory. */
-export const HASHES = ['vips', 'link_ids', 'vlan_links', 'ports', 'fragments', 'persists', 'sources', 'localities'] as const;
+export const HASHES = ['vips', 'link_ids', 'vlan_links', 'server_ids', 'ports', 'fragments', 'persists', 'sources', 'localities'] as const;
 export type HashName = (typeof HASHES)[number];
 
 export interface CommandAnswer {
