@@ -183,8 +183,9 @@ export class XdpEngine implements Engine {
       this.#watch = null;
       const { kernel = null, record = this.#deps.record.load() } = this.#running ?? {};
       this.#running = null;
-      // What balances nothing is not left behind.
-      if (how === 'leave' && (record === null || record.desired.directors.length > 0)) return kernel?.close();
+      // What balances nothing is not left behind; but a successor may have made something of it meanwhile.
+      const empty = record?.desired.directors.length === 0 && this.#deps.record.load()?.desired.directors.length === 0;
+      if (how === 'leave' && !empty) return kernel?.close();
       if (kernel === null) this.#deps.unpinAll();
       else kernel.remove();
       await letGo(this.#deps.run, record?.neighbours ?? []);
