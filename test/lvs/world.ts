@@ -57,10 +57,10 @@ export function worldOf(name: string, { clients, servers }: { readonly clients: 
       return first;
     },
     // A client at a server's address is somebody on the servers' network.
-    openClient: ({ ip: at = client(0, 4), port: wanted = 0 } = {}) => open(/^(192\.0\.2|2001:db8:2:)/.test(at.text) ? servers : clients, 'client', at, wanted, 'silent'),
-    openServer: ({ behaviour, family = 4, ip: at = server(0, family), port: wanted = 0 }) => open(servers, 'server', at, wanted, behaviour),
-    openForeign: (at, wanted) => open(null, 'foreign', at, wanted, 'silent'),
-    openOwn: (at, wanted, behaviour = 'silent') => open(null, 'own', at, wanted, behaviour),
+    openClient: ({ ip: at = client(0, 4), port: wanted = 0 } = {}) => openPeer(/^(192\.0\.2|2001:db8:2:)/.test(at.text) ? servers : clients, 'client', at, wanted, 'silent'),
+    openServer: ({ behaviour, family = 4, ip: at = server(0, family), port: wanted = 0 }) => openPeer(servers, 'server', at, wanted, behaviour),
+    openForeign: (at, wanted) => openPeer(null, 'foreign', at, wanted, 'silent'),
+    openOwn: (at, wanted, behaviour = 'silent') => openPeer(null, 'own', at, wanted, behaviour),
     close() {
       clients.close();
       servers.close();
@@ -121,7 +121,7 @@ export function hexRange(prefix: string, count: number): string[] {
 }
 
 /** Bound within the namespace: libuv makes the socket at bind, and with a lookup that answers at once bind is done when it returns. */
-async function open(netns: Netns | null, role: string, address: Ip, port: number, behaviour: Behaviour): Promise<Peer> {
+export async function openPeer(netns: Netns | null, role: string, address: Ip, port: number, behaviour: Behaviour): Promise<Peer> {
   const type = address.family === 4 ? 'udp4' : 'udp6';
   const lookup = (host: string, _options: unknown, callback: (error: null, address: string, family: number) => void): void => callback(null, host, address.family);
   const socket = dgram.createSocket({ type, ipv6Only: address.family === 6, recvBufferSize: 4 << 20, lookup: lookup as never });
