@@ -34,8 +34,8 @@ interface Plan {
 const PLANS: Readonly<Record<string, Plan>> = {
   dns: { vips: ['198.51.100.1:53'], balance: 'leastconn', servers: { dns_a: { at: '10.0.0.11:5300' }, dns_b: { at: '10.0.0.12:5300', weight: 2 }, dns_c: { at: '10.0.0.13:5300', weight: 2, source: '10.0.0.2', sourceCount: 3, ports: [7000, 7007] } } },
   web6: { vips: ['[2001:db8:51::1]:443'], balance: 'roundrobin', persistence: { prefix: 60 }, servers: { web_a: { at: '[2001:db8:10::a]:443' }, web_b: { at: '[2001:db8:10::b]:443', weight: 3, ports: [2000, 2015] } } },
-  own: { vips: ['198.51.100.2'], balance: 'source', servers: { own_a: { at: '10.0.0.21', source: null, ports: [30_000, 30_003] }, own_b: { at: '10.0.0.22', source: null } } },
-  own6: { vips: ['[2001:db8:51::2]:53', '[2001:db8:51::3]:53'], balance: 'srcdst', servers: { own6_a: { at: '[2001:db8:10::1a]:53', source: null }, own6_b: { at: '[2001:db8:10::1b]:53', source: null } } },
+  own: { vips: ['198.51.100.2'], balance: 'source', servers: { own_a: { at: '10.0.0.21', source: null, ports: [30_000, 30_003] }, own_b: { at: '10.0.0.22', source: null, ports: [30_000, 30_031] } } },
+  own6: { vips: ['[2001:db8:51::2]:53', '[2001:db8:51::3]:53'], balance: 'srcdst', servers: { own6_a: { at: '[2001:db8:10::1a]:53', source: null, ports: [30_000, 30_031] }, own6_b: { at: '[2001:db8:10::1b]:53', source: null, ports: [30_000, 30_031] } } },
   rr: { vips: ['198.51.100.3:123'], kind: 'request_reply', balance: 'leastconn', servers: { rr_a: { at: '10.0.0.31:123' }, rr_b: { at: '10.0.0.32:123' } } },
   rr3: { vips: ['[2001:db8:51::4]:161'], kind: 'request_reply', replies: 3, balance: 'shortestexpected', servers: { rr3_a: { at: '[2001:db8:10::2a]:161' }, rr3_b: { at: '[2001:db8:10::2b]:161', weight: 5 } } },
   log: { vips: ['198.51.100.4:514'], kind: 'one_way', balance: 'roundrobin', servers: { log_a: { at: '10.0.0.41:514', source: null }, log_b: { at: '10.0.0.42:514', way: 'second' }, log_c: { at: '10.0.0.43:514', way: 'lookup' } } },
