@@ -50,6 +50,20 @@ test('a generator that cannot keep up is named as the limit and its short tries 
   assert.ok(rate <= 100_000 && rate > 95_000);
 });
 
+test('what was really sent is the rate: a generator that leaves out 5 % makes figures lower, never higher', async () => {
+  const choppy = async (rate: number): Promise<Trial> => ({ offered: rate * 0.95, loss: Math.max(0, 1 - 50_000 / rate) });
+  const { rate, limit } = await searchRate(choppy, OPTIONS);
+  assert.ok(rate > 46_000 && rate <= 50_000, `${rate}`);
+  assert.equal(limit, 'subject');
+});
+
+test('what a short try sent counts, for it was carried', async () => {
+  const stuck = async (rate: number): Promise<Trial> => ({ offered: rate > 16_000 ? 17_000 : rate, loss: 0 });
+  const { rate, limit } = await searchRate(stuck, { ...OPTIONS, resolution: 0.5 });
+  assert.equal(rate, 17_000);
+  assert.equal(limit, 'generator');
+});
+
 test('stops at the highest rate when that holds', async () => {
   const { trial } = subject(Number.MAX_SAFE_INTEGER);
   const { rate, limit } = await searchRate(trial, { ...OPTIONS, highest: 50_000 });

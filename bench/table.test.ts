@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rateTable, type RateResult } from './rates.ts';
+import { roundsText, xdpTable } from './xdp-table.ts';
 import { bytesText, microsText, percentText, rateText, ratioText, renderTable } from './table.ts';
+
+function cell(subject: RateResult['subject'], servers: number, rate: number): RateResult {
+  const half = { rate: rate / 2, p50Us: 40, p99Us: 2_000 };
+  return { subject, servers, rate, clients: 1000, loss: 0, trials: 1, limit: 'subject', misdelivered: 0, frameBytes: 64, rounds: [rate], half };
+}
 
 test('columns are as wide as their widest cell, the first to the left, the others to the right', () => {
   assert.equal(
@@ -23,19 +29,6 @@ test('numbers read like people say them', () => {
 });
 
 test('ratios are to the peers of the same clients and servers', () => {
-  const cell = (subject: RateResult['subject'], servers: number, rate: number): RateResult => ({
-    subject,
-    servers,
-    rate,
-    clients: 1000,
-    loss: 0,
-    trials: 1,
-    limit: 'subject',
-    misdelivered: 0,
-    frameBytes: 64,
-    rounds: [rate],
-    half: { rate: rate / 2, p50Us: 40, p99Us: 2_000 },
-  });
   const lines = rateTable([cell('nginx', 3, 50_000), cell('weir', 3, 150_000), cell('nginx', 16, 40_000), cell('weir', 16, 80_000)]).split('\n');
   assert.match(lines[3] ?? '', /^weir +1000 +3 +150\.0 k +3\.00 x +- +- +40 µs +2\.0 ms +0$/);
   assert.match(lines[5] ?? '', /^weir +1000 +16 +80\.0 k +2\.00 x/);
@@ -44,4 +37,11 @@ test('ratios are to the peers of the same clients and servers', () => {
 test('a subject that never held says so', () => {
   const none: RateResult = { subject: 'pen', clients: 10, servers: 1, rate: 0, loss: 0, trials: 9, limit: 'subject', half: null, misdelivered: 0, frameBytes: 64, rounds: [0] };
   assert.match(rateTable([none]), /none held/);
+});
+
+test('the table of the xdp bench has the ratios that its bars are about, and how far the rounds lie apart', () => {
+  const rounds = [580_000, 600_000];
+  const lines = xdpTable([cell('limit', 16, 800_000), cell('nftables', 16, 200_000), cell('nginx', 16, 20_000), { ...cell('xdp', 16, 600_000), rounds }]).split('\n');
+  assert.match(lines[5] ?? '', /^xdp +1000 +16 +600\.0 k +580\.0 k \.\. 600\.0 k +1667 +0\.75 x +3\.00 x +30\.00 x +40 µs +2\.0 ms +0$/);
+  assert.deepEqual([roundsText([5]), roundsText([0, 900])], ['', '- .. 900']);
 });

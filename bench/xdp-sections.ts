@@ -42,10 +42,11 @@ export async function measureXdpSections(names: readonly SubjectName[], servers:
     run.progress(message);
   };
   const asked = (among: readonly SubjectName[]) => among.filter((name) => names.includes(name) && (!quick || QUICK.includes(name)));
-  const each = async <T>(what: string, among: readonly SubjectName[], measure: (name: SubjectName) => Promise<T>): Promise<T[]> => {
+  const each = async <T>(stage: Stage, what: string, among: readonly SubjectName[], measure: (name: SubjectName) => Promise<T>): Promise<T[]> => {
     const results: T[] = [];
     for (const name of asked(among)) {
       try {
+        stage.topology.renewPolling();
         results.push(await measure(name));
       } catch (error) {
         if (run.signal.aborted || !(error instanceof Error)) throw error;
@@ -59,13 +60,13 @@ export async function measureXdpSections(names: readonly SubjectName[], servers:
   let million: XdpSections['million'] = [];
   let longFrames: XdpSections['longFrames'] = [];
   await onStage(servers, quick, run, async (stage) => {
-    program = (await each('ns a packet', PROGRAM, (name) => timeSubject(stage, name))).flat();
+    program = (await each(stage, 'ns a packet', PROGRAM, (name) => timeSubject(stage, name))).flat();
     const load = { clients: LONG_FRAME_CLIENTS, frameBytes: LONG_FRAME_BYTES };
-    longFrames = await measureRounds(stage, { names: asked(LONG_FRAMES), subjects: SUBJECTS, load, rounds: 1, onFailure: note, signal: run.signal });
+    longFrames = await measureRounds(stage, { names: asked(LONG_FRAMES), subjects: SUBJECTS, loads: [load], rounds: 1, onFailure: note, signal: run.signal });
   });
   await onStage(MILLION_SERVERS, quick, run, async (stage) => {
-    newSessions = await each('new sessions', NEW_SESSIONS, async (name) => ({ subject: name, ...(await measureNewSessions(stage, SUBJECTS[name])) }));
-    million = await each('a million sessions', MILLION, (name) => measureMillion(stage, SUBJECTS[name], name));
+    newSessions = await each(stage, 'new sessions', NEW_SESSIONS, async (name) => ({ subject: name, ...(await measureNewSessions(stage, SUBJECTS[name])) }));
+    million = await each(stage, 'a million sessions', MILLION, (name) => measureMillion(stage, SUBJECTS[name], name));
   });
   return { program, newSessions, million, longFrames, notes };
 }

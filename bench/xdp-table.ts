@@ -29,10 +29,13 @@ export function xdpTable(results: readonly RateResult[]): string {
 
 /** Returns the lowest and highest of the rounds: how far the figures can be believed. A round in which nothing held is `-`. */
 export function roundsText(rounds: readonly number[]): string {
-  const text = (rate: number) => (rate > 0 ? rateText(rate) : '-');
   const low = Math.min(...rounds);
   const high = Math.max(...rounds);
-  return rounds.length < 2 ? '' : `${text(low)} .. ${text(high)}`;
+  return rounds.length < 2 ? '' : `${orNone(low)} .. ${orNone(high)}`;
+}
+
+function orNone(rate: number): string {
+  return rate > 0 ? rateText(rate) : '-';
 }
 
 function sameLoad(a: RateResult, b: RateResult): boolean {

@@ -16,6 +16,7 @@
 #define TICK_SHIFT 20
 #define BUCKET_SLOTS 8
 #define ALLOC_PROBES 16
+#define FULL_PROBES 144
 #define PORT_PROBES 16
 #define RESPONSE_FIRST_BITS 13
 #define RESPONSE_BUCKETS 24
@@ -163,7 +164,7 @@ struct director {
 	__u16 pad8;
 	__u32 dest_hash; /* hashIp of the VIP */
 	__u32 sorry; /* slot + 1; 0: none */
-	__u32 source_rate; /* new sessions a second of one source address; 0: no bound */
+	__u32 source_rate; /* new sessions a second of one source address; 0: as globals say */
 	__u32 pad[5];
 	__u32 sessions; /* live */
 	__u32 position; /* of the rotation */

@@ -54,7 +54,8 @@ __noinline __u32 sweep_one(__u32 record, __u32 now)
 	policy = server->policy;
 	if (policy == POLICY_MOVE || (policy == POLICY_KEEP && server->policy_until != 0 && reached(now, server->policy_until)))
 		return session_end(record, now, true) ? SWEPT_ENDED : 0;
-	if (d->persistence_ticks)
+	/* Not for a server that takes nobody new: its client may be at home elsewhere by now. */
+	if (d->persistence_ticks && policy == POLICY_NONE)
 		persist(record);
 	if (s->kind == KIND_REQUEST_REPLY)
 		turn_epoch(s, server, d, now);

@@ -42,6 +42,29 @@ __noinline __u32 reply_taken(struct tuple *p, __u64 hash, __u32 own)
 	return NOT_TAKEN;
 }
 
+/* Frees a resting record of this session's own client, VIP and server: what that server still sends is for the very same. False: it is another's. */
+static __always_inline bool take_over(__u32 other, const struct session *s)
+{
+	struct session *old = session_at(other);
+	__u32 word;
+
+	if (!old)
+		return false;
+	word = *(volatile __u32 *)&old->state;
+	if ((word & STATE_MASK) != SESSION_RESTING || old->server != s->server || old->client_port_be != s->client_port_be || old->vip_port_be != s->vip_port_be ||
+	    old->client4_be != s->client4_be || old->vip4_be != s->vip4_be)
+		return false;
+#pragma unroll
+	for (int i = 0; i < 3; i++)
+		if (old->client6_be[i] != s->client6_be[i] || old->vip6_be[i] != s->vip6_be[i])
+			return false;
+	if (!advance(old, word, SESSION_CLAIMED))
+		return false;
+	session_release(other);
+	__sync_lock_test_and_set(&old->state, (word & ~STATE_MASK) | SESSION_FREE);
+	return true;
+}
+
 /*
  * Gives the session a source port towards its server and its slot for replies. Two CPUs that choose the same port at once both see the
  * other's slot, and whoever sees one gives way: a port is never two sessions', at worst both try the next. False when no port tried was free.
@@ -52,7 +75,7 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 	struct session *s = session_at(record);
 	struct server *server = server_at(slot);
 	struct tuple *reply;
-	__u32 range, first, tries = 0;
+	__u32 range, first, tries = 0, turn = 0;
 
 	if (!p || !g || !s || !server)
 		return 0;
@@ -64,13 +87,20 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 	reply->family = s->family;
 	for (tries = 0; tries < PORT_PROBES; tries++) {
 		__u64 hash, mine;
-		__u32 turn;
+		__u32 other;
 
 		if (server->source_any == 0 && tries == 0) {
 			/* No source NAT: the client's own port, where nobody has it. */
 			s->source_port_be = s->client_port_be;
 		} else {
-			turn = __sync_fetch_and_add(&server->port_next, 1);
+			/*
+			 * In turn, so that a port rests as long as it can. After a second collision in a wide range on from anywhere: what is taken
+			 * lies in one block where another director has the same server, or this one had it before.
+			 */
+			if (tries < 2 || range <= 4 * PORT_PROBES)
+				turn = __sync_fetch_and_add(&server->port_next, 1);
+			else
+				turn = tries == 2 ? bpf_get_prandom_u32() : turn + 1;
 			s->source_port_be = bpf_htons(first + turn % range);
 			if (server->source_count > 1)
 				s->source4_be = bpf_htonl(bpf_ntohl(server->source_be[3]) + turn / range % server->source_count);
@@ -83,7 +113,8 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 		reply->dst[3] = s->source4_be;
 		reply->dport = s->source_port_be;
 		hash = tuple_hash(g->seed, reply->src, reply->dst, reply->sport, reply->dport, reply->family, 0);
-		if (reply_taken(reply, hash, record) != NOT_TAKEN)
+		other = reply_taken(reply, hash, record);
+		if (other != NOT_TAKEN && (server->source_any || tries || !take_over(other, s)))
 			continue;
 		mine = slot_of(hash, record, DIRECTION_REPLY);
 		if (!index_insert(g, hash, mine))
@@ -188,11 +219,12 @@ uncount:
 }
 
 /* True when one more new session keeps to the rate of its source and of all; the second's count is of whole seconds since boot. */
-static __always_inline bool within_rates(struct globals *g, const struct packet *p, __u32 director)
+static __always_inline bool within_rates(struct globals *g, const struct director *d, const struct packet *p, __u32 director)
 {
 	__u32 second = p->now / 954; /* ticks a second: 10^9 / 2^20 */
+	__u32 source_rate = d->source_rate ? d->source_rate : g->source_rate;
 
-	if (g->source_rate) {
+	if (source_rate) {
 		struct source_key key = { .director = director };
 		struct source fresh = { .second = second, .count = 1 }, *seen;
 
@@ -205,7 +237,7 @@ static __always_inline bool within_rates(struct globals *g, const struct packet 
 		} else if (seen->second != second) {
 			seen->second = second;
 			seen->count = 1;
-		} else if (__sync_fetch_and_add(&seen->count, 1) >= g->source_rate) {
+		} else if (__sync_fetch_and_add(&seen->count, 1) >= source_rate) {
 			return false;
 		}
 	}
@@ -224,6 +256,15 @@ static __always_inline bool within_rates(struct globals *g, const struct packet 
 static __always_inline bool stateless_works(const struct server *server)
 {
 	return server->mode != MODE_NAT;
+}
+
+/* Which server takes the datagrams of a flow that can have no session: the same for all of them, so by its hash. */
+static __always_inline __u32 flow_slot(const struct packet *p, const struct director *d, __u32 chosen)
+{
+	struct pool *pool = pool_at(d->pool);
+	__u32 i = pick_spread(d->pool, p->now, hash_flow(p->src, p->family, p->sport), 0);
+
+	return pool && i < MAX_CANDIDATES ? pool->candidates[i].server : chosen;
 }
 
 /* The outstanding request of a client at this server (request-reply), or NO_RECORD. */
@@ -306,7 +347,7 @@ __noinline __u64 new_flow(struct packet *p)
 			session_end(record, p->now, false);
 		}
 	}
-	if (!within_rates(g, p, director)) {
+	if (!within_rates(g, d, p, director)) {
 		struct drop_counters *counters = drop_counters_at(director);
 
 		if (counters)
@@ -322,7 +363,7 @@ __noinline __u64 new_flow(struct packet *p)
 
 		if (counters)
 			counters->stateless++;
-		return OUTCOME(OUTCOME_STATELESS, slot);
+		return OUTCOME(OUTCOME_STATELESS, flow_slot(p, d, slot));
 	}
 	drop(director, (__u32)made, p->length);
 	return made;

@@ -5,20 +5,25 @@
 
 #include "rewrite.h"
 
-/* Patches an IPv4 header; time to live is the caller's to have checked. */
-static __always_inline void patch_ip4(struct iphdr *ip, const struct rewrite *r)
+/* Takes one from the time to live, which is the caller's to have checked, and patches the checksum by that and `sum`. */
+static __always_inline void age_ip4(struct iphdr *ip, __u64 sum)
 {
-	__u16 *ttl = (__u16 *)&ip->ttl;
-	__u64 sum;
-
-	sum = change(ip->saddr, r->src[3]) + change(ip->daddr, r->dst[3]);
-	ip->saddr = r->src[3];
-	ip->daddr = r->dst[3];
 	/* The low byte of this word is the time to live, on any machine BPF is little-endian on. */
+	__u16 *ttl = (__u16 *)&ip->ttl;
+
 	sum += (__u16)~*ttl;
 	ip->ttl--;
 	sum += *ttl;
 	patch(&ip->check, sum);
+}
+
+static __always_inline void patch_ip4(struct iphdr *ip, const struct rewrite *r)
+{
+	__u64 sum = change(ip->saddr, r->src[3]) + change(ip->daddr, r->dst[3]);
+
+	ip->saddr = r->src[3];
+	ip->daddr = r->dst[3];
+	age_ip4(ip, sum);
 }
 
 static __always_inline void patch_udp(struct udphdr *udp, const struct packet *p, const struct rewrite *r, __u8 family)
@@ -43,7 +48,7 @@ static __always_inline void renumber_ip4(struct iphdr *ip, __u16 id)
 	ip->check = check;
 }
 
-/* IPIP (RFC 2003) and IPv6 in IPv6 (RFC 2473): an outer header in front, the datagram inside untouched. */
+/* IPIP (RFC 2003) and IPv6 in IPv6 (RFC 2473): an outer header in front. */
 static __always_inline int tunnel(struct xdp_md *ctx, const struct packet *p, const struct rewrite *r, __u8 family, __u16 inner_length)
 {
 	struct server *server = server_at(r->server);
@@ -116,17 +121,15 @@ static __always_inline int deliver4(struct xdp_md *ctx, struct packet *p, struct
 		if (r->mode == MODE_NAT)
 			renumber_ip4(ip, id);
 	}
+	if (!complete_checksum(ctx, p, udp, 4))
+		return XDP_PASS;
 	if (r->mode == MODE_NAT) {
-		if (!complete_checksum(ctx, p, udp, 4))
-			return XDP_PASS;
 		patch_udp(udp, p, r, 4);
 		patch_ip4(ip, r);
-	} else if (r->mode == MODE_TUNNEL) {
-		if (!complete_checksum(ctx, p, udp, 4))
-			return XDP_PASS;
-		return tunnel(ctx, p, r, 4, length);
-	} else if (!complete_checksum(ctx, p, udp, 4)) {
-		return XDP_PASS;
+	} else {
+		age_ip4(ip, 0);
+		if (r->mode == MODE_TUNNEL)
+			return tunnel(ctx, p, r, 4, length);
 	}
 	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IP));
 }
@@ -147,16 +150,20 @@ static __always_inline int deliver6(struct xdp_md *ctx, struct packet *p, struct
 	}
 	if (!complete_checksum(ctx, p, udp, 6))
 		return XDP_PASS;
+	ip->hop_limit--;
 	if (r->mode == MODE_NAT) {
 		patch_udp(udp, p, r, 6);
 		copy_address(ip->saddr.s6_addr32, r->src);
 		copy_address(ip->daddr.s6_addr32, r->dst);
-		ip->hop_limit--;
 	} else if (r->mode == MODE_TUNNEL) {
 		return tunnel(ctx, p, r, 6, length + sizeof(*ip));
 	}
 	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IPV6));
 }
+
+/* How long hosts wait for the rest of a datagram, in ticks: 31 s; and what the clocks of two CPUs may differ by. */
+#define FRAGMENT_TICKS (30u << 10)
+#define FRAGMENT_SKEW 2
 
 /* A fragment after the first: where that went, or nowhere. One that overtook its first cannot be served, and is counted. */
 static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct packet *p, struct rewrite *r, __u32 *new_id)
@@ -170,8 +177,8 @@ static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct pac
 	key.id_be = p->fragment_id;
 	key.protocol = IPPROTO_UDP;
 	first = bpf_map_lookup_elem(&fragments, &key);
-	/* Identifications come round again: what is older than the time hosts wait for the rest (30 s) is another datagram's. */
-	if (!first || (__s32)(p->now - first->tick) > (30 << 10)) {
+	/* Identifications come round again: what is older is another datagram's. */
+	if (!first || p->now - first->tick + FRAGMENT_SKEW > FRAGMENT_TICKS) {
 		struct vip_key vip = { .prefix_bits = 144 };
 
 		vip.addr_be[2] = p->family == 4 ? bpf_htonl(0xffff) : p->dst[2];
@@ -206,11 +213,15 @@ static __always_inline int later_fragment4(struct xdp_md *ctx, struct packet *p,
 		return verdict;
 	if (ip->ttl <= 1)
 		return drop(r->director, DROP_TTL, -1);
-	if (r->mode == MODE_TUNNEL)
-		return tunnel(ctx, p, r, 4, bpf_ntohs(ip->tot_len));
+	if (exceeds(r, bpf_ntohs(ip->tot_len) + (r->mode == MODE_TUNNEL ? sizeof(*ip) : 0)))
+		return drop(r->director, DROP_TOO_BIG, -1);
 	if (r->mode == MODE_NAT) {
 		renumber_ip4(ip, id);
 		patch_ip4(ip, r);
+	} else {
+		age_ip4(ip, 0);
+		if (r->mode == MODE_TUNNEL)
+			return tunnel(ctx, p, r, 4, bpf_ntohs(ip->tot_len));
 	}
 	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IP));
 }
@@ -224,13 +235,15 @@ static __always_inline int later_fragment6(struct xdp_md *ctx, struct packet *p,
 		return verdict;
 	if (ip->hop_limit <= 1)
 		return drop(r->director, DROP_TTL, -1);
+	if (exceeds(r, bpf_ntohs(ip->payload_len) + (r->mode == MODE_TUNNEL ? 2 : 1) * sizeof(*ip)))
+		return drop(r->director, DROP_TOO_BIG, -1);
+	ip->hop_limit--;
 	if (r->mode == MODE_TUNNEL)
 		return tunnel(ctx, p, r, 6, bpf_ntohs(ip->payload_len) + sizeof(*ip));
 	if (r->mode == MODE_NAT) {
 		fragment->id = id;
 		copy_address(ip->saddr.s6_addr32, r->src);
 		copy_address(ip->daddr.s6_addr32, r->dst);
-		ip->hop_limit--;
 	}
 	return send(ctx, p->l3, p->vlan, r->hop, r->director, bpf_htons(ETH_P_IPV6));
 }

@@ -24,6 +24,10 @@ struct icmp_header {
 	__be32 rest;
 };
 
+/* The least that an error must hold, from its own header on: itself, an IP header, ports. */
+#define CARRIER4 (sizeof(struct icmp_header) + sizeof(struct iphdr) + sizeof(struct udphdr))
+#define CARRIER6 (sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + sizeof(struct udphdr))
+
 /* Notes that a server refused, at once for all CPUs; the control plane reads the count. */
 static __always_inline void take_evidence(struct globals *g, struct server *server, __u32 now)
 {
@@ -33,7 +37,10 @@ static __always_inline void take_evidence(struct globals *g, struct server *serv
 	__sync_fetch_and_add(&server->icmp_errors, 1);
 }
 
-/* Evidence about a datagram that left no session (one-way, or over a limit): against the server it was sent to, by its endpoint. */
+/*
+ * Evidence about a datagram that left no session (one-way, or over a limit): against the server it was sent to, by its endpoint. The error goes
+ * on to the kernel: it may be about what this host itself sent there, a health check.
+ */
 static __noinline int evidence_alone(struct tuple *inner, __u32 now)
 {
 	struct server_key key = {};
@@ -52,10 +59,9 @@ static __noinline int evidence_alone(struct tuple *inner, __u32 now)
 		slot = bpf_map_lookup_elem(&server_ids, &key);
 	}
 	server = slot ? server_at(*slot) : NULL;
-	if (!server)
-		return XDP_PASS;
-	take_evidence(g, server, now);
-	return XDP_DROP;
+	if (server)
+		take_evidence(g, server, now);
+	return XDP_PASS;
 }
 
 /*

@@ -22,16 +22,24 @@ static __always_inline struct pool *pool_at(__u32 index)
 	return bpf_map_lookup_elem(&pools, &index);
 }
 
-/* True while ICMP evidence speaks against the server. */
-static __always_inline bool is_blocked(const struct server *server, __u32 now)
+/* Longer than evidence ever holds, in ticks: 73 minutes. A time beyond that is none, but one that the clock has gone half round since. */
+#define BLOCK_TICKS_MAX (1u << 22)
+
+/* True while ICMP evidence speaks against the server. What is over is wiped out, so that it does not come round again. */
+static __always_inline bool is_blocked(struct server *server, __u32 now)
 {
 	__u32 until = *(volatile const __u32 *)&server->blocked_until;
 
-	return until != 0 && !reached(now, until);
+	if (until == 0)
+		return false;
+	if (until - now - 1 < BLOCK_TICKS_MAX)
+		return true;
+	__sync_val_compare_and_swap(&server->blocked_until, until, 0);
+	return false;
 }
 
 /* True when the server of this director takes new sessions now. */
-static __always_inline bool is_usable(const struct server *server, __u32 director, __u32 now)
+static __always_inline bool is_usable(struct server *server, __u32 director, __u32 now)
 {
 	return server->director == director && server->policy == POLICY_NONE && server->weight != 0 && !is_blocked(server, now);
 }
@@ -396,6 +404,29 @@ __noinline __u32 pick_locality(__u32 pool_index, __u32 director, __u32 now, __u3
 	return slot;
 }
 
+/* True when a new session would not come to this blocked server again: somebody takes sessions that nothing speaks against, or is sorry. */
+__noinline __u32 has_elsewhere(__u32 director, __u32 slot, __u32 now)
+{
+	struct director *d = director_at(director);
+	struct pool *pool;
+	__u32 weight;
+
+	if (!d)
+		return 0;
+	if (d->sorry && d->sorry - 1 != slot)
+		return 1;
+	pool = pool_at(d->pool);
+	if (!pool)
+		return 0;
+	for (__u32 i = 0; i < MAX_CANDIDATES; i++) {
+		if (i >= pool->head.count)
+			break;
+		if (candidate_server(pool, i, now, &weight))
+			return 1;
+	}
+	return 0;
+}
+
 /* Returns the server slot persistence holds this client to, or NOBODY. */
 static __always_inline __u32 persisted(const struct director *d, __u32 director, const struct packet *p)
 {
@@ -419,7 +450,8 @@ static __always_inline __u32 persisted(const struct director *d, __u32 director,
 		key.addr_be[3] &= bits == 0 ? 0 : bpf_htonl(0xffffffffu << (32 - bits));
 	}
 	value = bpf_map_lookup_elem(&persists, &key);
-	if (!value || reached(p->now, value->until))
+	/* Not `reached`: an entry may lie here until the clock has gone half round. */
+	if (!value || value->until - p->now - 1 >= d->persistence_ticks)
 		return NOBODY;
 	server = server_at(value->server);
 	return server && is_usable(server, director, p->now) ? value->server : NOBODY;

@@ -100,11 +100,11 @@ static __always_inline bool complete_checksum(struct xdp_md *ctx, const struct p
 	} else if (udp->check != pseudo) {
 		return true;
 	}
-	udp->check = 0;
 	sum = sum_bytes(ctx, p->l4, sizeof(struct udphdr) + p->length);
 	if (sum > 0xffff)
 		return false;
-	udp->check = ~fold((__u64)sum + pseudo);
+	/* As if the field were zero: a frame that is passed after all must be as it came. */
+	udp->check = ~fold((__u64)sum + (__u16)~udp->check + pseudo);
 	if (udp->check == 0)
 		udp->check = 0xffff;
 	return true;

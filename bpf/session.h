@@ -144,7 +144,7 @@ __noinline int session_end(__u32 record, __u32 now, __u32 linger)
 		else if (s->packets_out == 0)
 			counters->unanswered++;
 	}
-	if (d->persistence_ticks && !linger)
+	if (d->persistence_ticks && !linger && server->policy == POLICY_NONE)
 		persist(record);
 	s->expires = now + (linger ? g->linger_ticks : rest);
 	/* The full word, so that nobody took it for live in between: claimed is nobody's but ours. */
@@ -203,7 +203,7 @@ static __always_inline int session_age(struct globals *g, struct session *s, __u
 
 /*
  * Returns a claimed record, or NO_RECORD when none of those looked at is free. Records are tried in turn below `limit`, which doubles
- * with need: few sessions stay close together in memory. Expired ones on the way are aged, so a table nobody sweeps does not fill up.
+ * with need: few sessions stay close together in memory. A table nine tenths full refuses one in four million. Expired ones on the way are aged, so a table nobody sweeps does not fill up.
  */
 __noinline __u32 session_claim(__u32 now)
 {
@@ -212,14 +212,12 @@ __noinline __u32 session_claim(__u32 now)
 
 	if (!g)
 		return NO_RECORD;
-	for (int i = 0; i < 2 * ALLOC_PROBES; i++) {
+	for (int i = 0; i < FULL_PROBES; i++) {
 		struct session *s;
 		__u32 word;
 
 		limit = g->limit;
-		if (i == ALLOC_PROBES) {
-			if (limit >= g->capacity)
-				return NO_RECORD;
+		if (i == ALLOC_PROBES && limit < g->capacity) {
 			/* Whoever doubles it first; the others try there too. */
 			if (__sync_val_compare_and_swap(&g->limit, limit, limit * 2) == limit)
 				g->cursor = limit;

@@ -13,10 +13,14 @@ static __always_inline enum standing standing_of(const struct session *s, const 
 {
 	__u32 policy = server->policy;
 
-	if (policy == POLICY_NONE)
+	if (policy == POLICY_NONE) {
 		policy = d->down_action;
-	else if (policy == POLICY_KEEP && server->policy_until != 0 && reached(p->now, server->policy_until))
+		/* Moving to where it is would cost a record and a port for every datagram of a server that restarts. */
+		if (policy == POLICY_MOVE && !has_elsewhere(s->director, s->server, p->now))
+			return STANDING_GOOD;
+	} else if (policy == POLICY_KEEP && server->policy_until != 0 && reached(p->now, server->policy_until)) {
 		policy = POLICY_MOVE;
+	}
 	if (policy == POLICY_KEEP)
 		return STANDING_GOOD;
 	if (policy == POLICY_DROP) {

@@ -5,6 +5,9 @@
 
 #include "rewrite.h"
 
+/* More than a way is ever kept, in ticks: 69 s. Not `reached`: a server that nobody asked for a month must not get its way of then. */
+#define HOP_TICKS_MAX (1u << 16)
+
 /* Returns the way to the server as in struct session's `hop`, 0 when the kernel has none: no route, no neighbour yet, forwarding off. */
 __noinline __u64 find_way(struct xdp_md *ctx, __u32 slot, __u32 now)
 {
@@ -44,7 +47,7 @@ static __always_inline __u64 way_to(struct xdp_md *ctx, const struct server *ser
 {
 	__u64 hop = *(volatile const __u64 *)&server->hop;
 
-	if (hop != 0 && !reached(now, server->hop_tick))
+	if (hop != 0 && server->hop_tick - now - 1 < HOP_TICKS_MAX)
 		return hop;
 	return find_way(ctx, slot, now);
 }

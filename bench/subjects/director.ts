@@ -10,6 +10,8 @@ export interface WeirOptions {
   readonly session: 'two-way' | 'request-reply';
   /** Of the userspace engine. */
   readonly workers: number;
+  /** Of the xdp engine: how many sessions its table holds, a power of two. */
+  readonly capacity: number;
   /** Of the xdp engine: the devices datagrams come in by. */
   readonly interfaces: readonly string[];
   /** Servers see the VIP as source, as a NAT rule would say; else what the engine does by itself. */

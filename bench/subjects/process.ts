@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPortText } from '../../src/net/endpoint.ts';
 import type { Ip } from '../../src/net/ip.ts';
 import { insideBalancer, type Topology } from '../topology/topology.ts';
+import { Lines } from './lines.ts';
 import type { RunningSubject } from './subject.ts';
 
 export interface ProcessOptions {
@@ -25,7 +26,7 @@ const OUTPUT_CAP = 4_096;
 /** Starts `argv` on the balancer's CPU and waits until it is ready. Rejects with what it printed when it is not within 20 s. */
 export async function startProcess(topology: Topology, argv: readonly string[], options: ProcessOptions = {}): Promise<RunningSubject> {
   const { ready = 'bound', target = topology.vip, afterStop = () => undefined } = options;
-  const [command = '', ...args] = insideBalancer(topology, argv);
+  const [command = '', ...args] = insideBalancer(topology, argv, ready === 'bound');
   // Its own process group, so that stop reaches workers and Ctrl-C does not.
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   let output = '';
@@ -64,45 +65,6 @@ export async function startProcess(topology: Topology, argv: readonly string[], 
   }
   await stop();
   throw new Error(`\`${argv.join(' ')}\` ${ended ? 'ended before it was ready' : `was not ready within ${START_LIMIT_MS / 1000} s`} for ${hostPortText(target.ip, target.port)}: ${output.trim() || 'it printed nothing'}`);
-}
-
-/** Lines of a stream as they come, for one reader. */
-class Lines {
-  #rest = '';
-  #waiting: string[] = [];
-  #reader: ((line: string | undefined) => void) | null = null;
-
-  add(text: string): void {
-    const lines = (this.#rest + text).split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (this.#reader === null) this.#waiting.push(line);
-      else this.#reader(line);
-    }
-    // Those nobody asked for: a talkative subject is not kept whole.
-    this.#waiting = this.#waiting.slice(-16);
-  }
-
-  /** Returns whether `line` has come, and takes it and what came before. */
-  take(line: string): boolean {
-    const at = this.#waiting.indexOf(line);
-    this.#waiting = this.#waiting.slice(at + 1);
-    return at >= 0;
-  }
-
-  /** Returns the next line to come; undefined when none does in time. */
-  next(limitMs: number): Promise<string | undefined> {
-    this.#waiting = [];
-    return new Promise((resolve) => {
-      const answer = (line: string | undefined) => {
-        clearTimeout(timer);
-        this.#reader = null;
-        resolve(line);
-      };
-      const timer = setTimeout(() => answer(undefined), limitMs);
-      this.#reader = answer;
-    });
-  }
 }
 
 async function stopGroup(child: ChildProcess): Promise<void> {

@@ -35,6 +35,8 @@ export interface Topology {
   readonly serverEndpoints: readonly { readonly ip: Ip; readonly port: number }[];
   readonly balancerCpu: number;
   readonly trafficCpu: number;
+  /** Gives the device that the generator feeds a new ring and a new NAPI thread; no XDP program may be on it. */
+  readonly renewPolling: () => void;
   /** Pins the NAPI thread of the device the generator feeds. Called again after XDP programs are attached, which can make NAPI instances anew. */
   readonly pinPolling: () => void;
   readonly remove: () => void;
@@ -50,10 +52,11 @@ const SOURCE_ADDRESSES = ['198.51.100.1', '198.51.100.3', '198.51.100.4'];
 /** 203.0.113.1 .. .250 */
 const CLIENT_ADDRESSES = 250;
 /**
- * Real-time priority (SCHED_FIFO) of the subject, of the NAPI thread that feeds it and of the generator, so that strangers on the machine do not
- * keep them from their CPUs: each 2–4 ms that a stranger got were a ring of frames lost, 1–3 % at any rate. Equal, so that neither starves the other.
+ * Real-time priority of the subject, of the NAPI thread that feeds it and of the generator, so that strangers on the machine do not keep them from
+ * their CPUs: each 2–4 ms that a stranger got were a ring of frames lost, 1–3 % at any rate. Equal, so that neither starves the other, and SCHED_RR:
+ * under SCHED_FIFO, threads of one program that spin for each other (Node's do) would spin for ever.
  */
-export const PRIORITY = '10';
+export const REAL_TIME = ['chrt', '-r', '10'] as const;
 
 /** Makes the namespaces. Throws CommandError; what was made is removed then. */
 export function makeTopology(options: { servers: number; balancerCpu: number; trafficCpu: number }): Topology {
@@ -99,13 +102,18 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
       ...endpoints.map((endpoint) => `neighbour replace ${endpoint.ip.text} lladdr ${macs.servers} nud permanent dev ${dev.back}`),
     ]);
     // GRO is what gives a veth a NAPI instance without an XDP program; without one redirected frames are refused.
-    for (const device of [dev.front, dev.back]) run('ip', ['netns', 'exec', balancer, 'ethtool', '-K', device, 'gro', 'on']);
+    const gro = (device: string, state: 'on' | 'off') => run('ip', ['netns', 'exec', balancer, 'ethtool', '-K', device, 'gro', state]);
+    for (const device of [dev.front, dev.back]) gro(device, 'on');
     writeInside(balancer, '/proc/sys/net/ipv4/ip_forward', '1');
     writeInside(balancer, '/proc/sys/net/ipv4/ip_local_port_range', '1024 65535');
     writeInside(balancer, '/proc/sys/net/ipv6/conf/all/disable_ipv6', '1');
     writeInside(balancer, `/sys/class/net/${dev.front}/threaded`, '1');
     const pinPolling = () => pinThreads(dev.front, options.balancerCpu);
     pinPolling();
+    const renewPolling = () => {
+      for (const state of ['off', 'on'] as const) gro(dev.front, state);
+      pinPolling();
+    };
     return {
       clients,
       balancer,
@@ -128,6 +136,7 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
       serverEndpoints: endpoints,
       balancerCpu: options.balancerCpu,
       trafficCpu: options.trafficCpu,
+      renewPolling,
       pinPolling,
       remove,
     };
@@ -144,9 +153,12 @@ export function firstServer(topology: Pick<Topology, 'serverEndpoints'>): Topolo
   return server;
 }
 
-/** Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU and with real-time priority. Every word execs the next, so the pid stays. */
-export function insideBalancer(topology: Pick<Topology, 'balancer' | 'balancerCpu'>, argv: readonly string[]): string[] {
-  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), 'chrt', '-f', PRIORITY, ...argv];
+/**
+ * Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU, with real-time priority if it moves datagrams itself. Every word execs the
+ * next, so the pid stays. One that only sets the kernel up is an ordinary process.
+ */
+export function insideBalancer(topology: Pick<Topology, 'balancer' | 'balancerCpu'>, argv: readonly string[], realTime = true): string[] {
+  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), ...(realTime ? REAL_TIME : []), ...argv];
 }
 
 /** Returns the bench's namespaces that exist now, of any bench. */
@@ -202,7 +214,8 @@ function pinThreads(device: string, cpu: number): void {
     }
     if (!name.startsWith(`napi/${device}-`)) continue;
     run('taskset', ['-p', '-c', String(cpu), entry]);
-    run('chrt', ['-f', '-p', PRIORITY, entry]);
+    const [chrt, policy, priority] = REAL_TIME;
+    run(chrt, [policy, '-p', priority, entry]);
   }
 }
 

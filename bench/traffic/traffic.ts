@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { PRIORITY, type Topology } from '../topology/topology.ts';
+import { REAL_TIME, type Topology } from '../topology/topology.ts';
 import type { TrafficAnswer } from './child.ts';
 import { compileBpf } from '../compile.ts';
 import type { ReceiverCounts, SenderCounts, TrafficRun } from './layout.ts';
@@ -26,7 +26,7 @@ export async function startTraffic(topology: Topology, signal: AbortSignal): Pro
   const object = compileBpf('traffic');
   const child = spawn(
     'taskset',
-    ['-c', String(topology.trafficCpu), 'chrt', '-f', PRIORITY, process.execPath, join(import.meta.dirname, 'child.js')].concat(
+    ['-c', String(topology.trafficCpu), ...REAL_TIME, process.execPath, join(import.meta.dirname, 'child.js')].concat(
       [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
     ),
     // Its own process group: Ctrl-C is for the bench, which ends it in order.

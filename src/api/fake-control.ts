@@ -52,7 +52,7 @@ export function createFakeControl(): FakeControl {
   });
   const server = (name: string, port: number): ServerView => ({
     ...NO_TRAFFIC, packetsIn: 3, bytesIn: 30, director: 'd1', name, address: `127.0.0.1:${port}`, state: overrides.get(name) === 'drain' ? 'drain' : 'up', reason: 'not refused', sinceMs: 1_700_000_000_000,
-    weight: 1, configuredWeight: 1, sorry: false, checked: true, override: overrides.get(name) ?? null, sessions: 1, sessionsCreated: 2, sessionsMoved: 0, unanswered: 0, icmpErrors: 0,
+    weight: 1, configuredWeight: 1, weightPercent: 100, sorry: false, checked: true, override: overrides.get(name) ?? null, sessions: 1, sessionsCreated: 2, sessionsMoved: 0, unanswered: 0, icmpErrors: 0,
     lastCheck: name === 's1' ? { atMs: 1_700_000_000_000, ok: true, latencyMs: 1.5, detail: 'not refused' } : null,
   });
   const servers = (): ServerView[] => [server('s1', 8001), server('s2', 8002)];
@@ -77,7 +77,7 @@ export function createFakeControl(): FakeControl {
         version: '0.0.0', node: 'test', startedAtMs: 1_700_000_000_000, engine: { name: 'userspace', why: 'test', epoch: 'e1', gauges: { sockets: 3 } }, privileges: { uid: 990, capabilities: ['CAP_NET_RAW'], noNewPrivileges: true },
         etags: { edited: etagOf(stages.edited), running: etagOf(stages.running), saved: etagOf(stages.saved) },
         diff: { editedToRunning: stages.edited === stages.running ? '' : `-    community tops3cret\n+    community m0re\n`, runningToSaved: '' },
-        confirmBy, warnings: [], directors: directors(), drops: { unexpected_reply: 2 },
+        confirmBy, blackholes: [], warnings: [], directors: directors(), drops: { unexpected_reply: 2 },
       };
     },
     documents: (stage) => view(stage, stages[stage]),

@@ -1,9 +1,9 @@
 /** What a viewer must not see of a configuration. */
-import { documentFile } from '../config/grammar.ts';
+import { SECRET_WORDS, documentFile } from '../config/grammar.ts';
 import { DOCUMENT_NAMES, type Documents } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 
-const KEYWORD = String.raw`\b(secret|password|passphrase|community)([ \t]+)`;
+const KEYWORD = String.raw`\b(${SECRET_WORDS.join('|')})([ \t]+)`;
 const VALUE = new RegExp(String.raw`${KEYWORD}("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|\S+)`, 'gi');
 const REST = new RegExp(String.raw`${KEYWORD}[^\n]+`, 'gi');
 

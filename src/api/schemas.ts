@@ -6,7 +6,7 @@ import { Type, type Static, type TSchema } from 'typebox';
 import { BALANCES, MAX_WEIGHT } from '../balance/terms.ts';
 import type { Issue, Position } from '../config/issue.ts';
 import {
-  DOCUMENT_NAMES, type ApplyResult, type DirectorView, type Documents, type DocumentsView, type EditResult, type ErrorView, type EventView,
+  DOCUMENT_NAMES, type ApplyResult, type BlackholeView, type DirectorView, type Documents, type DocumentsView, type EditResult, type ErrorView, type EventView,
   type ExplainView, type HostView, type PlanView, type RevisionView, type SampleView, type ServerView, type ServiceView, type SessionsView, type SignInView,
   type StatusView, type TokenView,
 } from '../client/types.ts';
@@ -24,6 +24,7 @@ interface Named {
   readonly RevisionView: RevisionView;
   readonly ServerView: ServerView;
   readonly DirectorView: DirectorView;
+  readonly BlackholeView: BlackholeView;
   readonly StatusView: StatusView;
   readonly ServiceView: ServiceView;
   readonly SessionsView: SessionsView;
@@ -129,6 +130,7 @@ export const SCHEMAS = {
     sinceMs: msSince1970(),
     weight: Type.Integer({ minimum: 0, maximum: MAX_WEIGHT }),
     configuredWeight: Type.Integer({ minimum: 0, maximum: MAX_WEIGHT }),
+    weightPercent: Type.Integer({ minimum: 0, maximum: 100, description: 'the share of configuredWeight that checks, a slow start and passive health leave the server' }),
     sorry: Type.Boolean(),
     checked: Type.Boolean(),
     override: Type.Unsafe<ServerView['override']>({ type: ['string', 'null'], enum: ['drain', 'disable', 'enable', null] }),
@@ -152,6 +154,15 @@ export const SCHEMAS = {
     drops: numbersByName('datagrams dropped, by reason'),
     servers: listOf('ServerView'),
   }),
+  BlackholeView: Type.Object({
+    director: text(),
+    server: text(),
+    address: text(),
+    cause: words(['not-in-set', 'one-way'], 'pinned to a server that is down, disabled or gone; or on one that gets requests and answers none'),
+    sessions: count(),
+    sinceMs: msSince1970(),
+    text: text('one sentence for people'),
+  }),
   StatusView: Type.Object({
     version: text(),
     node: text(),
@@ -169,6 +180,7 @@ export const SCHEMAS = {
     diff: Type.Object({ editedToRunning: text('unified diff, empty when equal'), runningToSaved: text('unified diff, empty when equal') }),
     confirmBy: integerOrNull('ms since 1970 of the rollback that a pending confirm would stop'),
     warnings: listOf('Issue'),
+    blackholes: listOf('BlackholeView'),
     directors: listOf('DirectorView'),
     drops: numbersByName('datagrams dropped that belong to no director, by reason'),
   }),
@@ -256,6 +268,6 @@ type Same<A, B> = (<T>() => T extends Mutable<A> ? 1 : 2) extends <T>() => T ext
 /** Fails to compile, naming the schema, when a schema and its type differ in either direction. */
 export const HELD: { readonly [N in keyof Named]: Same<Named[N], Static<(typeof SCHEMAS)[N]>> } = {
   Position: true, Issue: true, ErrorView: true, Documents: true, DocumentsView: true, EditResult: true, PlanView: true, ApplyResult: true, RevisionView: true,
-  ServerView: true, DirectorView: true, StatusView: true, ServiceView: true, SessionsView: true, ExplainView: true, EventView: true, SampleView: true,
+  ServerView: true, DirectorView: true, BlackholeView: true, StatusView: true, ServiceView: true, SessionsView: true, ExplainView: true, EventView: true, SampleView: true,
   TokenView: true, SignInView: true, HostView: true,
 };

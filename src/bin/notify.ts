@@ -1,5 +1,5 @@
 /** One datagram to the service manager (systemd, man 3 sd_notify): Node.js has no datagram sockets of AF_UNIX, so it goes by koffi. */
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
@@ -46,6 +46,8 @@ export function addressOf(place: string): Buffer | null {
 }
 
 function load(): Libc {
+  // Loaded when asked for: weir runs without it.
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const lib = koffi.load('libc.so.6');
   return {
     socket: lib.func('int socket(int, int, int)'),

@@ -34,6 +34,7 @@ describe('each command asks the client for exactly this', () => {
     ['sessions --director web --limit 5', [['sessions', { director: 'web', limit: 5 }]]],
     ['purge --client 192.0.2.7', [['purge', { client: '192.0.2.7' }]]],
     ['purge --all', [['purge', {}]]],
+    ['purge --blackholed --director web', [['purge', { director: 'web', blackholed: true }]]],
     ['explain 192.0.2.7:4000 192.0.2.1:53 --tcp', [['explain', { client: '192.0.2.7:4000', vip: '192.0.2.1:53', protocol: 'tcp' }]]],
     ['services', [['services']]],
     ['service restart lvs', [['service', 'lvs', null, 'restart']]],
@@ -104,7 +105,7 @@ describe('the command line', () => {
     ['apply --confirm soon', /--confirm must be a time like 60s, got 'soon'/],
     ['apply --confirm 60s --save', /exclude each other/],
     ['rollback first', /expected the number of a revision, found 'first'/],
-    ['purge', /expected --director, --server or --client/],
+    ['purge', /expected --director, --server, --client or --blackholed/],
     ['sessions --limit 0', /--limit must be a number from 1, got '0'/],
     ['status --watch 1ms', /--watch must be a time of at least 200ms/],
     ['run --workers many', /--workers must be 1-256, got 'many'/],
@@ -299,6 +300,12 @@ test('run hands its options to the daemon', async () => {
   assert.equal(code, 0);
   assert.deepEqual(started, [{
     files: ['a.conf', 'b.conf'], engine: 'userspace', state: '/tmp/s', api: '127.0.0.1:0', workers: 2,
-    tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, demo: true,
+    tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, checks: undefined, demo: true, takeover: null,
   }]);
+});
+
+test('run --takeover is a wish of its own, and or-restart the wider one', async () => {
+  for (const [words, takeover] of [[['--takeover'], 'only'], [['--takeover-or-restart'], 'or-restart'], [['--takeover', '--takeover-or-restart'], 'or-restart']] as const) {
+    assert.deepEqual((await runFake(['run', ...words])).started.map((o) => o.takeover), [takeover]);
+  }
 });

@@ -10,7 +10,7 @@ export const TEXTS: Documents = { layer4: 'director web 192.0.2.1:53 UDP\n    se
 
 export const SERVER: ServerView = {
   director: 'web', name: 'a', address: '192.0.2.2:53', state: 'up', reason: 'rcode NOERROR in 1.2 ms', sinceMs: NOW - 65_000,
-  weight: 10, configuredWeight: 10, sorry: false, checked: true, override: null, sessions: 3, sessionsCreated: 40, sessionsMoved: 0,
+  weight: 10, configuredWeight: 10, weightPercent: 100, sorry: false, checked: true, override: null, sessions: 3, sessionsCreated: 40, sessionsMoved: 0,
   unanswered: 0, icmpErrors: 0, lastCheck: null, packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,
 };
 
@@ -24,7 +24,7 @@ export const STATUS: StatusView = {
   privileges: { uid: 0, capabilities: ['CAP_NET_BIND_SERVICE', 'CAP_NET_RAW'], noNewPrivileges: true },
   etags: { edited: 'e2', running: 'e1', saved: 'e1' },
   diff: { editedToRunning: '--- running\n+++ edited\n@@ -1 +1 @@\n-a\n+b\n', runningToSaved: '' },
-  confirmBy: NOW + 45_000, warnings: [],
+  confirmBy: NOW + 45_000, blackholes: [], warnings: [],
   directors: [{
     name: 'web', vip: '192.0.2.1:53', protocol: 'UDP', balance: 'leastconn', mode: 'nat', state: 'degraded', sessions: 3, sessionsCreated: 40, drops: { no_server: 2 },
     packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,

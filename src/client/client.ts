@@ -114,9 +114,10 @@ export function createClient(options: ClientOptions): Client & SignInCalls & Hos
     servers: () => ask<readonly ServerView[]>('GET', '/servers'),
     override: (director, server, action) => ask<ServerView>('POST', '/override', { body: { director, server, action } }),
     sessions: ({ director, server, client, cursor, limit } = {}) => ask<SessionsView>('GET', '/sessions', { query: { director, server, client, cursor, limit } }),
-    async purge({ director, server, client }) {
-      const all = director === undefined && server === undefined && client === undefined;
-      return (await ask<{ purged: number }>('POST', '/sessions/purge', { body: all ? { all } : { director, server, client }, slow: true })).purged;
+    async purge({ director, server, client, blackholed }) {
+      const all = director === undefined && server === undefined && client === undefined && blackholed !== true;
+      const body = { director, server, client, ...(blackholed === true ? { blackholed } : {}) };
+      return (await ask<{ purged: number }>('POST', '/sessions/purge', { body: all ? { all } : body, slow: true })).purged;
     },
     explain: ({ client, vip, protocol }) => ask<ExplainView>('GET', '/explain', { query: { client, vip, protocol } }),
     services: () => ask<readonly ServiceView[]>('GET', '/services'),

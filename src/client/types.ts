@@ -13,6 +13,18 @@ export type Documents = Readonly<Record<DocumentName, string>>;
 /** The three states a configuration is in. */
 export type Stage = 'edited' | 'running' | 'saved';
 
+/** Sessions whose datagrams go nowhere: pinned to a server that is not in the set, or on one that gets requests and answers none. */
+export interface BlackholeView {
+  readonly director: string;
+  readonly server: string;
+  readonly address: string;
+  readonly cause: 'not-in-set' | 'one-way';
+  readonly sessions: number;
+  readonly sinceMs: number;
+  /** One sentence for people. */
+  readonly text: string;
+}
+
 /** `etag` is the content's hash: it changes exactly when a document does. */
 export interface DocumentsView {
   readonly stage: Stage;
@@ -68,6 +80,7 @@ export interface StatusView {
   readonly diff: { readonly editedToRunning: string; readonly runningToSaved: string };
   readonly confirmBy: number | null;
   readonly warnings: readonly Issue[];
+  readonly blackholes: readonly BlackholeView[];
   readonly directors: readonly DirectorView[];
   readonly drops: Readonly<Record<string, number>>;
 }
@@ -102,6 +115,8 @@ export interface ServerView extends TrafficView {
   readonly sinceMs: number;
   readonly weight: number;
   readonly configuredWeight: number;
+  /** The share of it, 0..100, that checks, a slow start and passive health leave the server. */
+  readonly weightPercent: number;
   readonly sorry: boolean;
   readonly checked: boolean;
   readonly override: 'drain' | 'disable' | 'enable' | null;
@@ -130,6 +145,13 @@ export interface SessionsQuery {
   readonly client?: string;
   readonly cursor?: string;
   readonly limit?: number;
+}
+/** `blackholed`: only those of the alarms that stand (StatusView.blackholes); `client` cannot be given with it. */
+export interface PurgeQuery {
+  readonly director?: string;
+  readonly server?: string;
+  readonly client?: string;
+  readonly blackholed?: boolean;
 }
 export interface SessionsView {
   readonly sessions: readonly (TrafficView & {
@@ -235,7 +257,7 @@ export interface Client {
   override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset'): Promise<ServerView>;
   sessions(query?: SessionsQuery): Promise<SessionsView>;
   /** Ends the sessions that match all given fields, every one when none is given; returns how many. */
-  purge(query: { readonly director?: string; readonly server?: string; readonly client?: string }): Promise<number>;
+  purge(query: PurgeQuery): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol?: 'udp' | 'tcp' }): Promise<ExplainView>;
   services(): Promise<readonly ServiceView[]>;
   service(name: string, instance: string | null, action: ServiceAction): Promise<ServiceView>;

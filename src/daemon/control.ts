@@ -4,7 +4,7 @@
  * Every change says who asked for it; refusals throw Refusal and have changed nothing.
  */
 import type {
-  ApplyResult, DirectorView, Documents, DocumentsView, EditResult, EventView, ExplainView, PlanView, RevisionView, SampleView,
+  ApplyResult, DirectorView, Documents, DocumentsView, EditResult, EventView, ExplainView, PlanView, PurgeQuery, RevisionView, SampleView,
   ServerView, ServiceAction, ServiceView, SessionsQuery, SessionsView, Stage, StatusView,
 } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
@@ -27,13 +27,15 @@ export interface Control {
   servers(): Promise<readonly ServerView[]>;
   override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset', who: string): Promise<ServerView>;
   sessions(query: SessionsQuery): Promise<SessionsView>;
-  purge(query: { readonly director?: string; readonly server?: string; readonly client?: string }, who: string): Promise<number>;
+  purge(query: PurgeQuery, who: string): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol: 'udp' | 'tcp' }): Promise<ExplainView>;
   services(): readonly ServiceView[];
   service(name: string, instance: string | null, action: ServiceAction, who: string): Promise<ServiceView>;
   reading(): Promise<Reading>;
   /** Counters of the health checker, for /metrics; absent where there is no checker. */
   healthCounters?(): ReturnType<HealthService['counters']>;
+  /** What traffic showed of directors and sessions, for /metrics; absent where nothing watches it. */
+  traffic?(): { readonly blackholes: StatusView['blackholes']; readonly expects: (director: string) => 'replies' | 'nothing' | 'unknown' };
   /** Flows each NAT rule took, by its name; empty where there is no table or it cannot be read. */
   natFlows?(): Promise<ReadonlyMap<string, number>>;
   series(): readonly SampleView[];

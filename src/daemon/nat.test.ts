@@ -155,8 +155,9 @@ test('service lvs sets conntrack when it is restarted, says before that it must 
   const host = { run: async () => ({ stdout: '', stderr: '' }), ledger, sysctls: createSysctls({ files, ledger }) };
   const h = await start({ engineWanted: 'lvs', host });
   await h.daemon.edit({ services: CONNTRACK }, { who: 'alice' });
-  await h.daemon.apply({ who: 'alice' });
+  const applied = await h.daemon.apply({ who: 'alice' });
   assert.equal(values.get('net.ipv4.vs.conntrack'), '0');
+  assert.deepEqual(applied.issues.map(({ code, hint }) => [code, hint]), [['service-restart', 'restart it: weir service restart lvs']], 'the apply itself says what is left to do');
   assert.match((await h.daemon.status()).warnings.find(({ code }) => code === 'service-restart')?.message ?? '', /service lvs: conntrack is on in the configuration and off in the kernel/);
   const view = await h.daemon.service('lvs', null, 'restart', 'alice');
   assert.match(view.text, /conntrack on$/);

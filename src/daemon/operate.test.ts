@@ -235,13 +235,30 @@ test('`no autostart` of lvs starts weir with an empty data plane', async () => {
 test('another engine in the configuration is asked for by status and taken by a restart of lvs', async () => {
   const h = await createHarness({ layer4: WEB });
   await h.daemon.edit({ services: 'service lvs\n    engine lvs\n' }, { who: 'alice' });
-  await h.daemon.apply({ who: 'alice' });
+  assert.ok((await h.daemon.apply({ who: 'alice' })).issues.some((w) => w.code === 'engine-restart'));
   assert.ok((await h.daemon.status()).warnings.some((w) => w.code === 'engine-restart'));
   await h.daemon.service('lvs', null, 'restart', 'alice');
   assert.equal((await h.daemon.status()).engine.name, 'lvs');
   assert.deepEqual([h.engines.length, h.engines[0]?.closed], [2, 'remove']);
   assert.equal(h.engine.current.directors.length, 2);
   assert.ok(!(await h.daemon.status()).warnings.some((w) => w.code === 'engine-restart'));
+  await h.daemon.stop();
+});
+
+test('what this host lacks is asked for with the engine that runs and the directors whose answers were seen', async () => {
+  let last: readonly [string | null, readonly string[]] | null = null;
+  const h = await createHarness({ layer4: WEB, engineWanted: 'lvs', hostIssues: (_, { engine, answered }) => ((last = [engine, [...answered]]), []) });
+  const asked = async (): Promise<typeof last> => {
+    await h.clock.advance(1000);
+    await h.daemon.status();
+    h.daemon.check({ layer4: WEB });
+    return last;
+  };
+  h.engine.traffic('web', 'web1', { in: 3, out: 0 });
+  assert.deepEqual(await asked(), ['lvs', []]);
+  h.engine.traffic('web', 'web1', { in: 0, out: 1 });
+  assert.deepEqual(await asked(), ['lvs', ['web']]);
+  assert.deepEqual(await asked(), ['lvs', ['web']]);
   await h.daemon.stop();
 });
 

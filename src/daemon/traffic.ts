@@ -3,12 +3,14 @@ import { EngineError } from '../engine/engine.ts';
 import { Refusal, type Control } from './control.ts';
 import type { Core } from './core.ts';
 import { endpointQuery, sessionFilter, sessionLimit } from './queries.ts';
+import { purgeBlackholed } from './blackholes.ts';
 import type { Tracker } from './tracker.ts';
+import type { Watch } from './watch.ts';
 
 export type Traffic = Pick<Control, 'sessions' | 'purge' | 'explain' | 'reading'>;
 
 /** Returns these powers of Control. */
-export function createTraffic(core: Core, tracker: Tracker): Traffic {
+export function createTraffic(core: Core, tracker: Tracker, watch: Watch): Traffic {
   return {
     reading: () => asked(core.reading.get()),
     async sessions(query) {
@@ -17,10 +19,12 @@ export function createTraffic(core: Core, tracker: Tracker): Traffic {
     },
     async purge(query, who) {
       const filter = sessionFilter(query);
-      const count = await asked(core.engine.purge(filter));
+      const blackholed = query.blackholed === true;
+      if (blackholed && query.client !== undefined) throw new Refusal('BAD_REQUEST', 'blackholed goes with director and server, not with client', { cure: 'leave one of them out' });
+      const count = await asked(blackholed ? purgeBlackholed(core, watch.blackholes(), filter) : core.engine.purge(filter));
       core.reading.forget();
       const what = Object.entries(filter).map(([key, value]) => `${key} ${value}`).join(', ');
-      core.events.add({ kind: 'purge', who, text: `purged ${count} sessions (${what === '' ? 'all' : what})`, audit: true });
+      core.events.add({ kind: 'purge', who, text: `purged ${count} sessions (${blackholed ? `blackholed${what === '' ? '' : `, ${what}`}` : what === '' ? 'all' : what})`, audit: true });
       return count;
     },
     async explain(query) {

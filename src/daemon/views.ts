@@ -33,7 +33,8 @@ export function totalDrops(reading: Reading | null): Readonly<Record<string, num
 
 function serverView(director: Director, server: Server, counters: ServerReading | undefined, source: ViewSource): ServerView {
   const status = source.status(director, server);
-  const { last } = source.health(director, server);
+  const { last, weightPercent } = source.health(director, server);
+  const percent = server.sorry ? 100 : weightPercent;
   return {
     director: director.name,
     name: server.name,
@@ -41,8 +42,9 @@ function serverView(director: Director, server: Server, counters: ServerReading 
     state: status.state,
     reason: status.reason,
     sinceMs: status.sinceMs,
-    weight: takesNew(status.state) ? server.weight : 0,
+    weight: takesNew(status.state) ? shareOf(server.weight, percent) : 0,
     configuredWeight: server.weight,
+    weightPercent: percent,
     sorry: server.sorry,
     checked: server.checked,
     override: source.override(director, server),
@@ -54,6 +56,11 @@ function serverView(director: Director, server: Server, counters: ServerReading 
     lastCheck: last && { atMs: last.atMs, ok: last.ok, latencyMs: last.latencyMs, detail: last.detail },
     ...traffic(counters),
   };
+}
+
+/** A share above 0 of a weight above 0 is shown as 1 at least: it takes traffic. */
+function shareOf(weight: number, percent: number): number {
+  return weight === 0 || percent === 0 ? 0 : Math.max(1, Math.round((weight * percent) / 100));
 }
 
 /** Returns `10.0.0.3:8000`, `10.0.0.3:8000-8010`, `10.0.0.3` for all ports, or `-` without an address. */

@@ -4,7 +4,7 @@
  * capabilities during execve"; what root has afterwards is its bounding set).
  */
 import { existsSync, readFileSync } from 'node:fs';
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
 import { maskOf, parseStatus, type Capability, type Privileges } from './capabilities.ts';
 
 /** The kernel did not let privileges be given up. */
@@ -30,6 +30,7 @@ export function ownPrivileges(): Privileges | null {
  * what they had until `executeAgain`. Needs CAP_SETPCAP. Throws PrivilegeError; some may be gone then.
  */
 export function keepOnly(capabilities: readonly Capability[]): void {
+  const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
   const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)') as (option: number, a: number, b: number, c: number, d: number) => number;
   const capset = libc.func('int capset(void *, void *)') as (header: Buffer, data: Buffer) => number;
@@ -57,6 +58,7 @@ export function keepOnly(capabilities: readonly Capability[]): void {
 
 /** Executes this program again, with the same words and the same process id; returns only by throwing PrivilegeError. */
 export function executeAgain(environment: Readonly<Record<string, string | undefined>>): never {
+  const koffi = loadKoffi();
   const libc = koffi.load('libc.so.6');
   const execve = libc.func('int execve(const char *, const char **, const char **)') as (path: string, argv: readonly (string | null)[], env: readonly (string | null)[]) => number;
   const fcntl = libc.func('int fcntl(int, int, int)') as (fd: number, command: number, argument: number) => number;
@@ -66,4 +68,9 @@ export function executeAgain(environment: Readonly<Record<string, string | undef
   const env = Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   execve(process.execPath, [...words, null], [...env, null]);
   throw new PrivilegeError(`execve of ${process.execPath}: errno ${koffi.errno()}`);
+}
+
+/** Loaded when asked for: weir runs without it. */
+function loadKoffi(): typeof import('koffi') {
+  return createRequire(import.meta.url)('koffi') as typeof import('koffi');
 }

@@ -10,7 +10,7 @@ import { labelText, METRICS, metricsReference, renderMetrics, type MetricsInput 
 const traffic = { packetsIn: 10, bytesIn: 100, packetsOut: 9, bytesOut: 90 };
 const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: null };
 const serverView: ServerView = {
-  ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
+  ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, weightPercent: 100, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
 };
 const reading: Reading = {
   epoch: 'e', atMs: 0, gauges: { zeta: 1.5, alpha: 2 }, drops: { no_port: 3 },
@@ -19,6 +19,7 @@ const reading: Reading = {
 const directorView: DirectorView = { ...traffic, name: 'd1', vip: '', protocol: 'udp', balance: '', mode: '', state: 'degraded', sessions: 1, sessionsCreated: 2, drops: {}, servers: [serverView] };
 const input: MetricsInput = {
   reading, directors: [directorView], nat: new Map([['web', 4]]),
+  traffic: { blackholes: [{ director: 'd1', server: 's"1', address: '[2001:db8::1]:53', cause: 'one-way', sessions: 3, sinceMs: 0, text: '' }], expects: () => 'replies' },
   health: { done: 1, failed: 2, late: 3, targets: 4 },
   api: { answers: { '2xx': 1 }, signInsOk: 1, signInsFailed: 2, signInsLimited: 3, tokensRefused: 4, signedIn: 5, stream: { clients: 1, opened: 2, refused: 3, slow: 4 } },
   process: { uptimeS: 10, rssBytes: 1000, cpuS: 0.5, nowMs: 1_700_000_000_000 }, build: { version: '1', node: 'v20' },

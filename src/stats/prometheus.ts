@@ -2,7 +2,7 @@
  * Counters and gauges as Prometheus text (exposition format 0.0.4). The table METRICS is the truth: docs/reference/metrics.md is made from it,
  * and a sample of a metric that is not in it does not compile. Every drop reason is written, zeros included.
  */
-import type { DirectorView } from '../client/types.ts';
+import type { BlackholeView, DirectorView } from '../client/types.ts';
 import { DROP_REASONS } from '../engine/drops.ts';
 import type { Reading } from '../engine/engine.ts';
 
@@ -18,6 +18,7 @@ export const METRICS = {
   weir_director_sessions_created_total: ['counter', 'director', 'Sessions begun.'],
   weir_director_drops_total: ['counter', 'director,reason', 'Datagrams of a director dropped, by reason.'],
   weir_director_state: ['gauge', 'director,state', '1 for the state the director is in, 0 for the others.'],
+  weir_director_replies_expected: ['gauge', 'director', '1 when traffic showed that the servers answer, 0 when that they do not; absent until it showed either.'],
   weir_server_packets_total: ['counter', 'director,server,address,direction', 'Datagrams really sent to the server (in) and received from it (out).'],
   weir_server_bytes_total: ['counter', 'director,server,address,direction', 'UDP payload bytes of weir_server_packets_total.'],
   weir_server_sessions: ['gauge', 'director,server,address', 'Live sessions.'],
@@ -28,6 +29,8 @@ export const METRICS = {
   weir_server_up: ['gauge', 'director,server,address', '1 while the server may take new sessions (up, or unknown because it is not checked), else 0.'],
   weir_server_state: ['gauge', 'director,server,address,state', 'Always 1; the label says the state: up, unknown, drain, down or disabled.'],
   weir_server_weight: ['gauge', 'director,server,address', 'The weight in force.'],
+  weir_server_weight_percent: ['gauge', 'director,server,address', 'The share of its configured weight that checks, a slow start and passive health leave the server.'],
+  weir_server_blackholed_sessions: ['gauge', 'director,server,address,cause', 'Sessions whose datagrams go nowhere: not-in-set (pinned to a server that is down, disabled or gone) or one-way (the server answers none). Absent while there are none.'],
   weir_server_check_latency_seconds: ['gauge', 'director,server,address', 'How long the last check took; absent before the first.'],
   weir_drops_total: ['counter', 'reason', 'Datagrams dropped that belong to no director, by reason.'],
   weir_engine_gauge: ['gauge', 'gauge', 'A gauge of the engine itself, such as sockets or session_table_capacity.'],
@@ -56,6 +59,7 @@ export interface MetricsInput {
   readonly reading: Reading;
   readonly directors: readonly DirectorView[];
   readonly health?: { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number } | undefined;
+  readonly traffic?: { readonly blackholes: readonly BlackholeView[]; readonly expects: (director: string) => 'replies' | 'nothing' | 'unknown' } | undefined;
   /** Flows of each NAT rule. */
   readonly nat?: ReadonlyMap<string, number> | undefined;
   readonly api?: {
@@ -86,6 +90,7 @@ export function renderMetrics(input: MetricsInput): string {
   addEngine(input, add);
   for (const director of input.reading.directors) addDirectorCounters(director, add);
   for (const director of input.directors) addDirectorStates(director, add);
+  addTraffic(input, add);
   addDaemon(input, add);
 
   let text = '';
@@ -168,8 +173,18 @@ function addDirectorStates(d: DirectorView, add: Add): void {
     add('weir_server_up', server, s.state === 'up' || s.state === 'unknown' ? 1 : 0);
     add('weir_server_state', `${server},state="${s.state}"`, 1);
     add('weir_server_weight', server, s.weight);
+    add('weir_server_weight_percent', server, s.weightPercent);
     if (s.lastCheck !== null) add('weir_server_check_latency_seconds', server, s.lastCheck.latencyMs / 1000);
   }
+}
+
+function addTraffic({ traffic, directors }: MetricsInput, add: Add): void {
+  if (traffic === undefined) return;
+  for (const { name } of directors) {
+    const expects = traffic.expects(name);
+    if (expects !== 'unknown') add('weir_director_replies_expected', labelText({ director: name }), expects === 'replies' ? 1 : 0);
+  }
+  for (const { director, server, address, cause, sessions } of traffic.blackholes) add('weir_server_blackholed_sessions', labelText({ director, server, address, cause }), sessions);
 }
 
 function addDaemon({ health, nat, api, process }: MetricsInput, add: Add): void {

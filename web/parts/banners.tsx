@@ -3,8 +3,9 @@ import { useEffect, useState } from 'preact/hooks';
 import { busy, confirmNow, editedDiffers, openApply, savedDiffers } from '../state/apply.ts';
 import { conflict } from '../state/documents.ts';
 import { later } from './conflict-dialog.tsx';
-import { isAdmin } from '../state/api.ts';
+import { api, attempt, isAdmin } from '../state/api.ts';
 import { link, status, tryNow } from '../state/live.ts';
+import { toast } from '../state/toasts.ts';
 import { State } from './state.tsx';
 
 export function Banners() {
@@ -25,6 +26,7 @@ export function Banners() {
         <div class="banner info"><div><strong>Running, not saved.</strong> A restart brings back what was saved.</div>
           <div class="actions"><a class="button small" href="#/setup">Go to Setup</a></div></div>
       )}
+      <Blackholes />
       <Warnings />
     </div>
   );
@@ -54,8 +56,24 @@ function Countdown({ untilMs }: { readonly untilMs: number }) {
   );
 }
 
+/** Sessions whose datagrams go nowhere: said above the other warnings, with the one thing to do about it. */
+function Blackholes() {
+  const alarms = status.value?.blackholes ?? [];
+  if (alarms.length === 0) return null;
+  const purge = async (): Promise<void> => {
+    const count = await attempt(() => api.purge({ blackholed: true }));
+    if (count !== undefined) toast({ kind: 'good', text: `${count} sessions ended: their next datagrams are balanced anew` });
+  };
+  return (
+    <div class="banner bad">
+      <div><strong role="alert">Datagrams are lost.</strong><ul>{alarms.slice(0, 5).map(({ text }) => <li key={text}>{text}</li>)}</ul></div>
+      {isAdmin() && <div class="actions"><button type="button" class="button small" onClick={() => void purge()}>Purge these sessions</button></div>}
+    </div>
+  );
+}
+
 function Warnings() {
-  const warnings = status.value?.warnings ?? [];
+  const warnings = (status.value?.warnings ?? []).filter(({ code }) => code !== 'blackhole');
   const [open, setOpen] = useState(false);
   const [first] = warnings;
   if (first === undefined) return null;

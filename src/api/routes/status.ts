@@ -52,11 +52,13 @@ export function rootRoutes(app: Api, { control, auth, hub, counters, version, me
     const [reading, directors] = await Promise.all([control.reading(), control.directors()]);
     const health = control.healthCounters?.();
     const nat = await control.natFlows?.();
+    const traffic = control.traffic?.();
     const text = renderMetrics({
       reading,
       directors,
       health,
       nat,
+      traffic,
       api: {
         answers: counters.answers, signInsOk: counters.signInsOk, signInsFailed: counters.signInsFailed, signInsLimited: attempts.refused,
         tokensRefused: counters.tokensRefused, signedIn: auth.signedIn, stream: hub.counters,

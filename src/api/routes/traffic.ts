@@ -44,13 +44,13 @@ export function trafficRoutes(app: Api, { control }: RouteContext): void {
     config: { access: 'admin' },
     schema: {
       operationId: 'purge', tags: ['traffic'], summary: 'Ends the sessions that match all given fields, or all of them',
-      body: strict({ ...filter, all: Type.Optional(Type.Boolean({ description: 'true, and no other field: every session of every director' })) }),
+      body: strict({ ...filter, blackholed: Type.Optional(Type.Literal(true, { description: 'only sessions of the alarms in `blackholes` of the status; goes with director and server' })), all: Type.Optional(Type.Boolean({ description: 'true, and no other field: every session of every director' })) }),
       response: { 200: Type.Object({ purged: Type.Integer({ description: 'how many were ended' }) }) },
     },
   }, async (request) => {
     const { all, ...wanted } = request.body;
     // A forgotten body must not end every session there is.
-    if ((all === true) === Object.keys(wanted).length > 0) throw new ApiFault('BAD_REQUEST', 'body: expected director, server or client, or else {"all": true}');
+    if ((all === true) === Object.keys(wanted).length > 0) throw new ApiFault('BAD_REQUEST', 'body: expected director, server, client or blackholed, or else {"all": true}');
     return { purged: await control.purge(wanted, whoOf(request)) };
   });
 

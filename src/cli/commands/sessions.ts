@@ -64,14 +64,14 @@ export const purge: Command = {
   group: 'Servers and sessions',
   short: 'end live sessions; their next datagram is balanced anew',
   args: [],
-  options: [...FILTERS, { flags: '--all', text: 'every session there is' }],
+  options: [...FILTERS, { flags: '--blackholed', text: 'only sessions whose datagrams go nowhere: those `weir status` warns of' }, { flags: '--all', text: 'every session there is' }],
   needs: 'daemon',
   json: true,
-  examples: ['weir purge --server srv1', 'weir purge --client 192.0.2.7:5353'],
+  examples: ['weir purge --server srv1', 'weir purge --client 192.0.2.7:5353', 'weir purge --blackholed'],
   async run({ options, client }) {
-    const filter = filterOf(options);
+    const filter = { ...filterOf(options), ...(options.flag('blackholed') ? { blackholed: true } : {}) };
     if (Object.keys(filter).length === 0 && !options.flag('all')) {
-      throw new CliError('usage', 'expected --director, --server or --client, found none of them', { cure: '--all ends every session there is' });
+      throw new CliError('usage', 'expected --director, --server, --client or --blackholed, found none of them', { cure: '--all ends every session there is' });
     }
     const purged = await (await client()).purge(filter);
     return { data: { purged }, text: () => `${plural(purged, 'session')} ended\n` };

@@ -110,7 +110,7 @@ function serversText(list: readonly ServerView[], style: Style, withDirector = t
     server.sorry ? `${server.name} (sorry)` : server.name,
     server.address,
     { text: stateText(server), colour: stateColour(server.state) },
-    server.weight === server.configuredWeight ? String(server.weight) : `${server.weight}/${server.configuredWeight}`,
+    weightText(server),
     server.sessions,
     short(server.packetsIn),
     short(server.packetsOut),
@@ -140,4 +140,10 @@ function nonZero(counts: Readonly<Record<string, number>>): string[] {
 
 function indent(text: string): string {
   return text.replace(/^(?=.)/gm, '  ');
+}
+
+/** Returns `10`, `0/10` when it takes nothing new, `3/10 (30%)` when it has a share. */
+function weightText({ weight, configuredWeight, weightPercent }: ServerView): string {
+  const share = weightPercent < 100 && weight > 0 ? ` (${weightPercent}%)` : '';
+  return weight === configuredWeight ? `${weight}${share}` : `${weight}/${configuredWeight}${share}`;
 }

@@ -15,7 +15,7 @@ import { refuseOnHost, type Forwarding } from './host-refusals.ts';
 import type { Kernel } from './kernel.ts';
 import type { XdpMode } from './libbpf.ts';
 import { devicesInPlay, linkPlan, type LinkPlan } from './links.ts';
-import { keepResolved, letGo, nextHops } from './neighbours.ts';
+import { awaitResolved, keepResolved, letGo, nextHops } from './neighbours.ts';
 import type { RecordFile, XdpRecord } from './record.ts';
 import { scan, tableOf } from './sessions.ts';
 import { assignSlots, releaseSlots, type Slots } from './slots.ts';
@@ -31,8 +31,12 @@ export interface ApplyWorld {
   readonly run: RunCommand;
   readonly forwarding: Forwarding;
   readonly interfaces: readonly string[] | undefined;
+  /** generic: everywhere. Else natively where every driver can, and generic where one cannot; with native, probe() refuses at once then. */
   readonly mode: XdpMode | undefined;
   turn(): Promise<void>;
+  wait(ms: number): Promise<void>;
+  /** 0..2^32-1. */
+  random(): number;
   /** Called before each step: what tests stop at. */
   onStep?(text: string): void;
 }
@@ -56,25 +60,50 @@ interface Stage {
 
 /** Makes `next` true. Throws EngineError; then all is as `before` says, but for what `landed` names. `repair`: a crash may have left anything between two states. */
 export async function become(kernel: Kernel, before: XdpRecord, next: Desired, world: ApplyWorld, repair = false): Promise<Applied> {
-  const facts = await hostFacts(world, next, before.desired);
-  const plan = linksOf(kernel, next, facts, world);
-  refuseOnHost(next, facts, plan.attach, world.forwarding);
-  const { record: settled, released } = release(kernel, before, world.record);
-  const slots = assign(kernel, settled.slots, next);
-  const stage: Stage = { kernel, plan, ...stageOf(next, slots, facts) };
-  const applying: XdpRecord = { ...settled, desired: next, phase: 'applying', slots };
-  const { kept, managed } = await keepResolved(world.run, nextHops(next, facts));
-  world.record.save({ ...applying, neighbours: [...settled.neighbours, ...kept] });
+  let prepared: Prepared;
+  try {
+    prepared = await prepare(kernel, before, next, world);
+  } catch (error) {
+    throw asEngineError(error, []);
+  }
+  const { stage, facts, settled, applying, kept, managed, released } = prepared;
   let modeNote: string | null;
   try {
-    modeNote = await write(stage, world, { repair, wanted: world.mode ?? null });
+    modeNote = await write(stage, world, { repair, wanted: world.mode === 'generic' ? 'generic' : null });
   } catch (error) {
-    throw await takeBack(error, { kernel, before: { ...settled, slots }, facts, world });
+    throw await takeBack(error, { kernel, before: { ...settled, slots: applying.slots }, facts, world });
   }
   await letGo(world.run, settled.neighbours.filter((n) => !kept.some((k) => k.ip === n.ip && k.device === n.device)));
   const record: XdpRecord = { ...applying, phase: 'settled', neighbours: kept };
   world.record.save(record);
   return { record, facts, managed, modeNote, released };
+}
+
+interface Prepared {
+  readonly stage: Stage;
+  readonly facts: HostFacts;
+  readonly settled: XdpRecord;
+  readonly applying: XdpRecord;
+  readonly kept: XdpRecord['neighbours'];
+  readonly managed: boolean;
+  readonly released: readonly number[];
+}
+
+/** Computes everything, gives out rows, asks for next hops, and writes down what is about to become true. Changes nothing that traffic sees. */
+async function prepare(kernel: Kernel, before: XdpRecord, next: Desired, world: ApplyWorld): Promise<Prepared> {
+  const facts = await hostFacts(world, next, before.desired);
+  const plan = linksOf(kernel, next, facts, world);
+  refuseOnHost(next, facts, plan.attach, world.forwarding);
+  const { record: settled, released } = release(kernel, before, world.record);
+  const slots = assign(kernel, settled.slots, next, world);
+  const names = new Set(next.directors.map((d) => d.name));
+  const bases = Object.fromEntries(Object.entries(settled.bases).filter(([name]) => names.has(name)));
+  const applying: XdpRecord = { ...settled, desired: next, phase: 'applying', slots, bases };
+  const { kept, managed } = await keepResolved(world.run, nextHops(next, facts));
+  const known = new Set(settled.neighbours.map((n) => `${n.ip} ${n.device}`));
+  await awaitResolved(world.run, kept.filter((n) => !known.has(`${n.ip} ${n.device}`)), world.wait);
+  world.record.save({ ...applying, neighbours: [...settled.neighbours, ...kept] });
+  return { stage: { kernel, plan, ...stageOf(next, slots, facts) }, facts, settled, applying, kept, managed, released };
 }
 
 /** Returns target and addresses of a desired state that has its rows. */
@@ -105,10 +134,9 @@ async function hostFacts(world: ApplyWorld, ...states: readonly Desired[]): Prom
 function release(kernel: Kernel, before: XdpRecord, file: RecordFile): { readonly record: XdpRecord; readonly released: readonly number[] } {
   const { slots, servers, directors } = releaseSlots(before.slots, before.desired, (slot) => kernel.servers.get(slot, 'refs'));
   if (servers.length === 0 && directors.length === 0) return { record: before, released: [] };
-  const names = new Set(before.desired.directors.map((d) => d.name));
-  const bases: Record<string, BaseCounters> = Object.fromEntries(Object.entries(before.bases).filter(([name]) => names.has(name)));
-  for (const { director, slot } of servers) if (names.has(director)) bases[director] = withServer(bases[director] ?? NO_BASE, kernel.serverCounts(slot));
-  for (const { name, slot } of directors) if (names.has(name)) bases[name] = withDrops(bases[name] ?? NO_BASE, kernel.dropCounts(slot));
+  const bases: Record<string, BaseCounters> = { ...before.bases };
+  for (const { director, slot } of servers) if (director !== null) bases[director] = withServer(bases[director] ?? NO_BASE, kernel.serverCounts(slot));
+  for (const { director, slot } of directors) if (director !== null) bases[director] = withDrops(bases[director] ?? NO_BASE, kernel.dropCounts(slot));
   const record: XdpRecord = { ...before, slots, bases };
   // Rows are emptied only once the file says that they have no owner.
   file.save(record);
@@ -116,7 +144,7 @@ function release(kernel: Kernel, before: XdpRecord, file: RecordFile): { readonl
 }
 
 /** Gives rows to everything that has none; such a row is emptied while nothing leads to it. */
-function assign(kernel: Kernel, slots: Slots, next: Desired): Slots {
+function assign(kernel: Kernel, slots: Slots, next: Desired, world: ApplyWorld): Slots {
   let assigned: Slots;
   try {
     assigned = assignSlots(slots, next);
@@ -135,6 +163,8 @@ function assign(kernel: Kernel, slots: Slots, next: Desired): Slots {
       if (servers.has(slot)) continue;
       kernel.servers.clear(slot);
       kernel.clearServer(slot);
+      // Rows of one server share its ports: two that began at the same would get into each other's way.
+      kernel.servers.set(slot, 'port_next', world.random());
     }
   }
   return assigned;
@@ -178,6 +208,11 @@ async function takeBack(error: unknown, { kernel, before, facts, world }: { read
   }
   // With something landed the next start, and the next apply, go on from an apply under way.
   world.record.save({ ...before, phase: landed.length === 0 ? 'settled' : 'applying' });
+  return asEngineError(error, landed);
+}
+
+function asEngineError(error: unknown, landed: readonly string[]): EngineError {
+  if (error instanceof EngineError && landed.length === 0) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new EngineError(message, { cure: error instanceof BpfError || error instanceof EngineError ? error.cure : 'see the message and the kernel log (dmesg)', landed, cause: error });
 }

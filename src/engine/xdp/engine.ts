@@ -2,12 +2,13 @@
  * The xdp engine as the daemon sees it. The data plane lives in the kernel: what this class holds is the record, the maps in memory and
  * one timer. Level-triggered: an apply computes all that the maps shall hold and writes what differs.
  */
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { serverKey, type Desired } from '../../plan/desired.ts';
 import type { Plan } from '../../plan/plan.ts';
 import {
   EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter, type SessionPage, type Unsupported,
 } from '../engine.ts';
+import { pinTarget } from '../pin-target.ts';
 import { become, linksOf, stageOf, type Applied, type ApplyWorld } from './application.ts';
 import { BpfError } from './bpf-error.ts';
 import type { ChangeWatch } from './changes.ts';
@@ -90,7 +91,9 @@ export class XdpEngine implements Engine {
         const why = this.#deps.mode === 'generic' ? null : this.#deps.tryNative(links.filter((l) => l.ethernet && devices.includes(l.name)).map((l) => ({ device: l.name, ifindex: l.vlan?.parent ?? l.ifindex })));
         if (why !== null && this.#deps.mode === 'native') return { ok: false, refusals: [{ what: why, cure: 'generic mode works with every driver, at a third of the rate' }] };
         const where = devices.length === 0 ? 'where its drivers can' : `on ${devices.join(', ')}`;
-        return { ok: true, notes: [this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`] };
+        const mode = this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`;
+        const veths = links.filter((l) => l.kind === 'veth' && devices.includes(l.name));
+        return { ok: true, notes: [mode, ...veths.map((l) => `${l.name} is a veth: its far end must compute checksums (ethtool -K … tx off gro on)`)] };
       } catch (error) {
         return { ok: false, refusals: [refusalOf(error)] };
       }
@@ -157,12 +160,9 @@ export class XdpEngine implements Engine {
   pin({ director, client, server }: PinRequest): Promise<number> {
     return this.#alone(async () => {
       const running = await this.#ready();
-      const wanted = running?.record.desired.directors.find((d) => d.name === director);
-      if (running === null || wanted === undefined) throw new EngineError(`there is no director ${director}`, { cure: 'weir status lists the directors' });
-      const to = wanted.servers.find((s) => s.name === server);
-      if (to === undefined) throw new EngineError(`director ${director} has no server ${server}`, { cure: `it has: ${wanted.servers.map((s) => s.name).join(', ')}` });
-      if (to.state === 'down' || to.state === 'disabled') throw new EngineError(`server ${server} is ${to.state}: a session there would not stay`, { cure: 'choose one that is up, or enable it first' });
-      const slot = slotOf(running.record.slots, wanted)?.servers[serverKey(to)] ?? 0;
+      const target = pinTarget(running?.record.desired.directors ?? [], { director, server });
+      if (running === null) return 0;
+      const slot = slotOf(running.record.slots, target.director)?.servers[serverKey(target.director.servers[target.index])] ?? 0;
       return pinSessions(running.kernel, await this.#records(running, { director, client }), slot);
     });
   }
@@ -183,7 +183,9 @@ export class XdpEngine implements Engine {
       this.#watch = null;
       const { kernel = null, record = this.#deps.record.load() } = this.#running ?? {};
       this.#running = null;
-      if (how === 'leave') return kernel?.close();
+      // What balances nothing is not left behind; but a successor may have made something of it meanwhile.
+      const empty = record?.desired.directors.length === 0 && this.#deps.record.load()?.desired.directors.length === 0;
+      if (how === 'leave' && !empty) return kernel?.close();
       if (kernel === null) this.#deps.unpinAll();
       else kernel.remove();
       await letGo(this.#deps.run, record?.neighbours ?? []);
@@ -219,10 +221,10 @@ export class XdpEngine implements Engine {
       const { what, cure } = refusalOf(error);
       throw new EngineError(what, { cure, cause: error });
     }
-    configure(kernel);
+    configure(kernel, this.#deps.random);
     // New maps hold nothing of what the record speaks of.
     const held: XdpRecord = kernel.fresh ? { ...this.#emptyRecord(), neighbours: record.neighbours } : record;
-    const running: Running = { kernel, record: held, names: { ownerOf: (slot) => names().ownerOf(slot), serverSlots: (d, s) => names().serverSlots(d, s) } };
+    const running: Running = { kernel, record: held, names: { ownerOf: (slot) => names().ownerOf(slot), atEndpointOf: (slot) => names().atEndpointOf(slot), serverSlots: (d, s) => names().serverSlots(d, s) } };
     let known: { readonly of: XdpRecord['slots']; readonly names: Names } | null = null;
     const names = (): Names => (known?.of === running.record.slots ? known : (known = { of: running.record.slots, names: namesOf(running.record.slots) })).names;
     this.#running = running;
@@ -298,12 +300,12 @@ export class XdpEngine implements Engine {
 }
 
 /** Sets what the program needs to know of the whole engine; what it counts itself only where it was never set. */
-function configure({ globals, capacity }: Kernel): void {
+function configure({ globals, capacity }: Kernel, random: () => number): void {
   for (const [name, ms] of Object.entries(TIMES_MS)) globals.set(0, `${name}_ticks`, ticksOf(ms));
   globals.set(0, 'capacity', capacity);
   globals.set(0, 'bucket_mask', capacity / 2 - 1);
-  if (globals.get(0, 'seed') === 0) globals.set(0, 'seed', randomInt(1, 2 ** 32));
-  if (globals.get(0, 'fragment_id') === 0) globals.set(0, 'fragment_id', randomInt(1, 2 ** 32));
+  if (globals.get(0, 'seed') === 0) globals.set(0, 'seed', random() || 1);
+  if (globals.get(0, 'fragment_id') === 0) globals.set(0, 'fragment_id', random() || 1);
   if (globals.get(0, 'limit') === 0) globals.set(0, 'limit', Math.min(FIRST_LIMIT, capacity));
 }
 

@@ -25,11 +25,24 @@ export class Evidence {
         if (count === seen || nowMs - (this.#toldAt.get(slot) ?? -Infinity) < QUIET_MS) continue;
         this.#seen.set(slot, count);
         this.#toldAt.set(slot, nowMs);
-        const owner = names.ownerOf(slot);
-        if (owner !== undefined) events.push({ kind: 'refused', director: owner.director, server: owner.server, atMs: nowMs, detail: `ICMP unreachable from ${owner.ip.text} (${(count - seen) >>> 0})` });
+        events.push(...this.#spread(kernel, names, slot, { atMs: nowMs, errors: (count - seen) >>> 0 }));
       }
     }
     return events;
+  }
+
+  /** What one row was told holds for the same server in other directors. */
+  #spread(kernel: Kernel, names: Names, slot: number, { atMs, errors }: { readonly atMs: number; readonly errors: number }): EngineEvent[] {
+    const until = kernel.servers.get(slot, 'blocked_until');
+    return names.atEndpointOf(slot).flatMap((row): EngineEvent[] => {
+      const owner = names.ownerOf(row);
+      if (owner === undefined) return [];
+      if (row !== slot) {
+        kernel.servers.set(row, 'blocked_until', until);
+        this.#toldAt.set(row, atMs);
+      }
+      return [{ kind: 'refused', director: owner.director, server: owner.server, atMs, detail: `ICMP unreachable about ${owner.key.slice(owner.server.length + 1).replace('|', ' port ')} (${errors})` }];
+    });
   }
 
   /** Forgets rows that were given away: their next owner begins anew. */

@@ -1,7 +1,8 @@
 /** The xdp engine of this host: the real kernel, programs and files behind XdpEngine. */
+import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { runCommand } from '../../command/command.ts';
 import type { Engine, EngineEvent } from '../engine.ts';
 import { CONSTANTS } from './abi/spec.ts';
@@ -15,7 +16,7 @@ export interface XdpOptions {
   readonly onEvent: (event: EngineEvent) => void;
   /** Interfaces to run on; default: those that hold the VIPs, those the ways to servers leave by, those of default routes. */
   readonly interfaces?: readonly string[];
-  /** Default: native where every driver can, else generic. */
+  /** generic: everywhere. native: probe() refuses where a driver of the default routes has no native XDP. Else native where every driver can, else generic. */
   readonly mode?: XdpMode;
   /** Session records of a new table, a power of two; default 2^20 (192 MB). */
   readonly sessions?: number;
@@ -51,6 +52,8 @@ export function createXdpEngine(options: XdpOptions): Promise<Engine> {
     interfaces: options.interfaces,
     mode: options.mode,
     turn: () => setImmediate(),
+    random: () => randomInt(2 ** 32),
+    wait: (ms) => setTimeout(ms),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     onEvent: options.onEvent,
     nowMs: () => Date.now(),

@@ -35,6 +35,7 @@ export interface Kernel {
   readonly linkIds: NumberMap;
   readonly vlanLinks: NumberMap;
   readonly ports: NumberMap;
+  readonly serverIds: NumberMap;
   /** Puts a table in place of each pool's; all in one call, for the kernel waits out running programs once a call. */
   setTables(tables: readonly { readonly pool: number; readonly entries: Uint16Array }[]): void;
   serverCounts(slot: number): ServerCounts;

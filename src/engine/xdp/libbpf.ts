@@ -105,6 +105,8 @@ export const MAP_TYPE_ARRAY = 2;
 const MAP_TYPE_PERCPU_HASH = 5;
 const MAP_TYPE_PERCPU_ARRAY = 6;
 const MAP_TYPE_LRU_PERCPU_HASH = 10;
+const MAP_TYPE_DEVMAP = 14;
+const BPF_F_RDONLY_PROG = 1 << 7;
 export const BPF_F_MMAPABLE = 1 << 10;
 export const BPF_F_INNER_MAP = 1 << 12;
 const PER_CPU: ReadonlySet<number> = new Set([MAP_TYPE_PERCPU_HASH, MAP_TYPE_PERCPU_ARRAY, MAP_TYPE_LRU_PERCPU_HASH]);
@@ -348,7 +350,9 @@ function getPinned(path: string): number | null {
 /** Returns what is not as wanted, in words; null when all is. */
 export function difference(found: MapInfo, wanted: MapInfo): string | null {
   const words: [keyof MapInfo, string][] = [['type', 'type'], ['keySize', 'key size'], ['valueSize', 'value size'], ['maxEntries', 'entries'], ['flags', 'flags']];
-  const differ = words.filter(([key]) => found[key] !== wanted[key]);
+  // The kernel makes device maps read-only for programs whether asked or not (kernel/bpf/devmap.c).
+  const added = found.type === MAP_TYPE_DEVMAP ? BPF_F_RDONLY_PROG : 0;
+  const differ = words.filter(([key]) => (key === 'flags' ? (found.flags & ~added) !== (wanted.flags & ~added) : found[key] !== wanted[key]));
   return differ.length === 0 ? null : differ.map(([key, text]) => `${text} ${found[key]}, wanted ${wanted[key]}`).join(', ');
 }
 

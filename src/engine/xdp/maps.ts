@@ -96,7 +96,7 @@ function kernelOf(maps: ReadonlyMap<string, BpfMap>, object: LoadedObject, { pin
       candidates.setUint16(candidateAt(pool, index), server, true);
       candidates.setUint16(candidateAt(pool, index) + 2, weight, true);
     },
-    vips: numberMap(map('vips')), linkIds: numberMap(map('link_ids')), vlanLinks: numberMap(map('vlan_links')), ports: numberMap(map('ports')),
+    vips: numberMap(map('vips')), linkIds: numberMap(map('link_ids')), vlanLinks: numberMap(map('vlan_links')), ports: numberMap(map('ports')), serverIds: remembered(numberMap(map('server_ids'))),
     setTables: (tables) => setTables(map('tables'), tables),
     serverCounts: (slot) => serverCounts(row(map('server_stats'), slot), map('server_stats').stride),
     dropCounts: (slot) => dropCounts(row(map('drop_stats'), slot), map('drop_stats').stride),
@@ -255,6 +255,22 @@ function numberMap(map: BpfMap): NumberMap {
     },
     set: (key, value) => map.update(Buffer.from(key, 'hex'), key32(value)),
     remove: (key) => void map.remove(Buffer.from(key, 'hex')),
+  };
+}
+
+/** The same map, read once: for one that nobody else writes and that is too large to read at every apply. */
+function remembered(map: NumberMap): NumberMap {
+  let known: Map<string, number> | null = null;
+  return {
+    entries: () => (known ??= new Map(map.entries())),
+    set(key, value) {
+      map.set(key, value);
+      known?.set(key, value);
+    },
+    remove(key) {
+      map.remove(key);
+      known?.delete(key);
+    },
   };
 }
 

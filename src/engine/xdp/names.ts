@@ -13,6 +13,8 @@ export interface Owner {
 export interface Names {
   /** Whose server row it is, or was last. */
   ownerOf(server: number): Owner | undefined;
+  /** Rows of the same address and port, this one among them. */
+  atEndpointOf(server: number): readonly number[];
   /** Rows of servers of a director (undefined: any) with a name (undefined: any). */
   serverSlots(director: string | undefined, server: string | undefined): ReadonlySet<number>;
 }
@@ -21,6 +23,7 @@ export interface Names {
 export function namesOf(slots: Slots): Names {
   const owners = new Map<number, Owner>();
   for (const director of slots) {
+    if (director.gone === true) continue;
     for (const [key, slot] of Object.entries(director.servers)) {
       // serverKey is name|address|port; a name holds no bar.
       const [server = '', address = ''] = key.split('|');
@@ -28,8 +31,15 @@ export function namesOf(slots: Slots): Names {
       if (ip !== undefined) owners.set(slot, { director: director.name, directorSlot: director.slot, server, key, ip });
     }
   }
+  const byEndpoint = new Map<string, number[]>();
+  const endpointOf = ({ key, server }: Owner): string => key.slice(server.length);
+  for (const [slot, owner] of owners) byEndpoint.set(endpointOf(owner), [...(byEndpoint.get(endpointOf(owner)) ?? []), slot]);
   return {
     ownerOf: (slot) => owners.get(slot),
+    atEndpointOf(slot) {
+      const owner = owners.get(slot);
+      return owner === undefined ? [] : (byEndpoint.get(endpointOf(owner)) ?? []);
+    },
     serverSlots: (director, server) => new Set([...owners].filter(([, o]) => (director === undefined || o.director === director) && (server === undefined || o.server === server)).map(([slot]) => slot)),
   };
 }

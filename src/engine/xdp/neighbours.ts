@@ -27,11 +27,39 @@ export function nextHops(desired: Desired, facts: HostFacts): readonly Neighbour
   return [...found.values()];
 }
 
+/** How long the first answers of neighbours are waited for, and how often it is looked. */
+const ANSWER_MS = 500;
+const LOOK_MS = 10;
+
+/**
+ * Waits until each of these is resolved, or has failed: a datagram for one that is not would be lost. Gives up after half a second: one
+ * that is down answers nobody.
+ */
+export async function awaitResolved(run: RunCommand, hops: readonly Neighbour[], wait: (ms: number) => Promise<void>): Promise<void> {
+  const open = new Set(hops.map((n) => `${n.ip} ${n.device}`));
+  for (let waited = 0; open.size > 0 && waited < ANSWER_MS; waited += LOOK_MS) {
+    const { stdout } = await run(['ip', '-j', 'neigh', 'show']);
+    for (const n of parseNeighbours(stdout)) if (n.lladdr !== undefined || n.state?.includes('FAILED') === true) open.delete(`${n.dst} ${n.dev}`);
+    if (open.size > 0) await wait(LOOK_MS);
+  }
+}
+
+interface JsonNeighbour {
+  readonly dst: string;
+  readonly dev: string;
+  readonly lladdr?: string;
+  readonly state?: readonly string[];
+}
+
+function parseNeighbours(stdout: string): readonly JsonNeighbour[] {
+  return stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly JsonNeighbour[]);
+}
+
 /** Asks the kernel to keep these resolved; returns those that were asked for, and whether the kernel goes on by itself. */
 export async function keepResolved(run: RunCommand, hops: readonly Neighbour[]): Promise<{ readonly kept: readonly Neighbour[]; readonly managed: boolean }> {
   if (hops.length === 0) return { kept: [], managed: true };
-  const { stdout } = await run(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']);
-  const byHand = new Set((stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly { readonly dst: string; readonly dev: string }[])).map((n) => `${n.dst} ${n.dev}`));
+  const { stdout } = await run(['ip', '-j', 'neigh', 'show', 'nud', 'permanent', 'nud', 'noarp']);
+  const byHand = new Set(parseNeighbours(stdout).map((n) => `${n.dst} ${n.dev}`));
   const kept = hops.filter((n) => !byHand.has(`${n.ip} ${n.device}`));
   const lines = (how: string): string => kept.map((n) => `neigh replace ${n.ip} dev ${n.device} ${how}\n`).join('');
   try {

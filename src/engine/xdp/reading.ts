@@ -12,7 +12,7 @@ import type { Slots } from './slots.ts';
 export function readingOf(kernel: Kernel, state: { readonly desired: Desired; readonly slots: Slots; readonly bases: Readonly<Record<string, BaseCounters>>; readonly epoch: string }, atMs: number): Reading {
   const nobody = kernel.dropCounts(CONSTANTS.MAX_DIRECTORS);
   const global = (name: string): number => kernel.globals.get(0, name);
-  const directors = state.desired.directors.map((d) => directorReading(kernel, d, state.slots.filter((s) => s.name === d.name), state.bases[d.name] ?? NO_BASE));
+  const directors = state.desired.directors.map((d) => directorReading(kernel, d, state.slots.filter((s) => s.name === d.name && s.gone !== true), state.bases[d.name] ?? NO_BASE));
   return {
     epoch: state.epoch, atMs, directors: directors.map(({ reading }) => reading),
     gauges: {

@@ -17,6 +17,8 @@ export interface DirectorSlot {
   readonly character: string;
   /** Rows of its servers by serverKey. */
   readonly servers: Readonly<Record<string, number>>;
+  /** The director was removed; one of its name that comes later begins anew, in other rows. */
+  readonly gone?: boolean;
 }
 
 /** All rows that have an owner, those of owners that left included. */
@@ -25,7 +27,7 @@ export type Slots = readonly DirectorSlot[];
 /** Returns the row of a desired director; undefined when it has none. */
 export function slotOf(slots: Slots, director: DesiredDirector): DirectorSlot | undefined {
   const character = characterOf(director);
-  return slots.find((s) => s.name === director.name && s.character === character);
+  return slots.find((s) => s.name === director.name && s.character === character && s.gone !== true);
 }
 
 /** Returns `slots` with rows for everything in `desired`. Throws Unsupported when there are not enough. */
@@ -33,7 +35,7 @@ export function assignSlots(slots: Slots, desired: Desired): Slots {
   const freeDirectors = free(new Set(slots.map((s) => s.slot)), CONSTANTS.MAX_DIRECTORS);
   const freeServers = free(new Set(slots.flatMap((s) => Object.values(s.servers))), CONSTANTS.MAX_SERVERS);
   const next = new Map(slots.map((s) => [s.slot, s]));
-  const byKey = new Map(slots.map((s) => [`${s.name}|${s.character}`, s]));
+  const byKey = new Map(slots.filter((s) => s.gone !== true).map((s) => [`${s.name}|${s.character}`, s]));
   for (const director of desired.directors) {
     const character = characterOf(director);
     const known = byKey.get(`${director.name}|${character}`);
@@ -42,30 +44,31 @@ export function assignSlots(slots: Slots, desired: Desired): Slots {
     for (const server of director.servers) servers[serverKey(server)] ??= take(freeServers, 'servers', director.name);
     next.set(slot, { slot, name: director.name, character, servers });
   }
-  return [...next.values()].sort((a, b) => a.slot - b.slot);
+  const names = new Set(desired.directors.map((d) => d.name));
+  return [...next.values()].map((s) => (names.has(s.name) || s.gone === true ? s : { ...s, gone: true })).sort((a, b) => a.slot - b.slot);
 }
 
-/** What nobody needs any more. `servers` are rows whose counters the director's base takes over. */
+/** What nobody needs any more: rows whose counters the base of `director` takes over (null: nobody's). */
 export interface Released {
   readonly slots: Slots;
-  readonly servers: readonly { readonly director: string; readonly slot: number }[];
-  readonly directors: readonly { readonly name: string; readonly slot: number }[];
+  readonly servers: readonly { readonly director: string | null; readonly slot: number }[];
+  readonly directors: readonly { readonly director: string | null; readonly slot: number }[];
 }
 
 /** Returns `slots` without the rows whose owners are not in `desired` and that no record names. */
 export function releaseSlots(slots: Slots, desired: Desired, refsOf: (server: number) => number): Released {
   const wanted = new Map(desired.directors.map((d) => [`${d.name}|${characterOf(d)}`, new Set(d.servers.map(serverKey))]));
-  const servers: { director: string; slot: number }[] = [];
-  const directors: { name: string; slot: number }[] = [];
+  const servers: { director: string | null; slot: number }[] = [];
+  const directors: { director: string | null; slot: number }[] = [];
   const kept = slots.flatMap((director): DirectorSlot[] => {
-    const keys = wanted.get(`${director.name}|${director.character}`);
+    const keys = director.gone === true ? undefined : wanted.get(`${director.name}|${director.character}`);
     const stay: Record<string, number> = {};
     for (const [key, slot] of Object.entries(director.servers)) {
       if (keys?.has(key) === true || refsOf(slot) > 0) stay[key] = slot;
-      else servers.push({ director: director.name, slot });
+      else servers.push({ director: director.gone === true ? null : director.name, slot });
     }
     if (keys !== undefined || Object.keys(stay).length > 0) return [{ ...director, servers: stay }];
-    directors.push({ name: director.name, slot: director.slot });
+    directors.push({ director: director.gone === true ? null : director.name, slot: director.slot });
     return [];
   });
   return { slots: kept, servers, directors };

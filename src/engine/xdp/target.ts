@@ -6,8 +6,9 @@ import { weightedSchedule } from '../../balance/schedule.ts';
 import { REPLIED_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNREPLIED_TIMEOUT_MS, type Balance, type OnAction } from '../../balance/terms.ts';
 import { ipBytes, type Ip } from '../../net/ip.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../../plan/desired.ts';
-import { ENUMS } from './abi/spec.ts';
+import { ENUMS, SERVER_KEY } from './abi/spec.ts';
 import { swap16, wordsOf } from './addresses.ts';
+import { encode } from './codec.ts';
 import type { Way } from './host.ts';
 import { slotOf, type DirectorSlot, type Slots } from './slots.ts';
 import { ticksOf } from './ticks.ts';
@@ -42,6 +43,8 @@ export interface DirectorTarget {
 }
 
 export interface Target {
+  /** Keys of `server_ids` and the row each leads to: whose an ICMP error is that no session is found for. */
+  readonly endpoints: ReadonlyMap<string, number>;
   readonly directors: readonly DirectorTarget[];
   readonly claims: readonly VipClaim[];
 }
@@ -49,6 +52,7 @@ export interface Target {
 /** Returns the target. `desired` must hold nothing that `xdpUnsupported` names and have its rows in `slots`; `ways` gives masquerade its address. */
 export function targetOf(desired: Desired, slots: Slots, ways: ReadonlyMap<string, Way | null>): Target {
   return {
+    endpoints: endpointsOf(desired, slots),
     directors: desired.directors.map((d) => directorTarget(d, rowOf(slots, d), ways)),
     claims: desired.directors.flatMap((d) => (d.vip === null ? [] : [{ slot: rowOf(slots, d).slot, name: d.name, ip: d.vip, ports: d.ports }])),
   };
@@ -91,6 +95,13 @@ export function policyOf(d: DesiredDirector, server: DesiredServer | null, sorry
 
 function takesSessions(server: DesiredServer): boolean {
   return server.state === 'up' || server.state === 'unknown';
+}
+
+/** One-way directors come last and win: their datagrams leave no session. */
+function endpointsOf(desired: Desired, slots: Slots): ReadonlyMap<string, number> {
+  const oneWay = (d: DesiredDirector): number => (d.session.kind === 'one-way' ? 1 : 0);
+  return new Map(desired.directors.toSorted((a, b) => oneWay(a) - oneWay(b)).flatMap((d) => d.servers.map((s): [string, number] =>
+    [encode(SERVER_KEY, { addr_be: wordsOf(s.ip), port_be: swap16(s.port), family: s.ip.family }).toString('hex'), rowOf(slots, d).servers[serverKey(s)]])));
 }
 
 function rowOf(slots: Slots, d: DesiredDirector): DirectorSlot {

@@ -34,7 +34,8 @@ export function writeSteps(kernel: Kernel, target: Target, vips: VipEntries, out
     { text: 'tables', run: () => kernel.setTables(pools.flatMap(({ director, pool }) => (pool === null || director.pool.tableLength === 0 ? [] : [{ pool, entries: director.pool.table() }]))) },
     ...pools.map(({ director, pool }): Step => ({ text: `pool of director ${director.name}`, run: () => writePool(kernel, director, pool) })),
     ...target.directors.map((d): Step => ({ text: `policies of director ${d.name}`, run: () => void (outcome.policies = restrict(kernel, d) || outcome.policies) })),
-    { text: 'addresses', run: () => void (outcome.vips = writeVips(kernel.vips, vips) || outcome.vips) },
+    { text: 'endpoints of servers', run: () => void writeNumbers(kernel.serverIds, target.endpoints) },
+    { text: 'addresses', run: () => void (outcome.vips = writeNumbers(kernel.vips, vips) || outcome.vips) },
   ];
 }
 
@@ -153,8 +154,8 @@ function restrict(kernel: Kernel, d: DirectorTarget): boolean {
 }
 
 /** New entries and those that lead elsewhere first, then those that are gone. Returns whether any of the latter two was there. */
-function writeVips(map: NumberMap, wanted: VipEntries): boolean {
-  const now = map.entries();
+function writeNumbers(map: NumberMap, wanted: ReadonlyMap<string, number>): boolean {
+  const now = new Map(map.entries());
   let lost = false;
   for (const [key, slot] of wanted) {
     if (now.get(key) === slot) continue;

@@ -229,13 +229,15 @@ export class LinuxLoop implements WorkerIo {
       if ((events & EPOLLIN) !== 0) this.#readUpstream(tag & TAG_MASK);
     }
     if (this.#replyFill > 0) this.#flushReplies();
+    let woken = false;
     for (let i = 0; i < others; i++) {
       const tag = this.#otherTags[i];
+      if (tag === WAKE_TAG) woken = true;
       if ((tag & LISTENER_TAG) === 0) continue;
       const l = this.#front.listeners[tag & TAG_MASK];
       if (l) this.#readListener(l);
     }
-    if (this.#otherTags.subarray(0, others).includes(WAKE_TAG)) {
+    if (woken) {
       this.#libc.read(this.#setup.wakeFd, this.#wakeBuffer.address, 8);
       onWake();
     }

@@ -23,8 +23,9 @@ export const CONSTANTS = {
   TICK_SHIFT: 20,
   /** Slots of one index bucket: a cache line. */
   BUCKET_SLOTS: 8,
-  /** Records a new session looks at before the table counts as full. */
+  /** Records a new session looks at before the table grows, and before one that cannot grow counts as full. */
   ALLOC_PROBES: 16,
+  FULL_PROBES: 144,
   /** Source ports a new session tries. */
   PORT_PROBES: 16,
   RESPONSE_FIRST_BITS: FIRST_BITS,
@@ -131,7 +132,7 @@ export const DIRECTOR: StructSpec = {
     f('persistence_ticks', 'u32', '0: none'), f('prefix4', 'u8'), f('prefix6', 'u8'), f('pad8', 'u16'),
     f('dest_hash', 'u32', 'hashIp of the VIP'),
     f('sorry', 'u32', 'slot + 1; 0: none'),
-    f('source_rate', 'u32', 'new sessions a second of one source address; 0: no bound'),
+    f('source_rate', 'u32', 'new sessions a second of one source address; 0: as globals say'),
     f('pad', 'u32', undefined, 5),
     f('sessions', 'u32', 'live'), f('position', 'u32', 'of the rotation'), f('pad2', 'u32', undefined, 14),
   ],
