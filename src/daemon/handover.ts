@@ -33,11 +33,13 @@ export async function handOver(core: Core, pid: number, give: (estate: Estate) =
   const terms = await succession.terms();
   core.events.add({ kind: 'handover', who: 'weir', text: `process ${pid} asks to take over`, audit: true });
   await core.events.flush();
-  await stored(core.store.lend(pid));
+  let lent = false;
   try {
+    await stored(core.store.lend(pid));
+    lent = true;
     await give({ terms, lvs: core.lvs, health: core.health.memory(), freeze: (giveEngine) => succession.handOver(giveEngine) });
   } catch (error) {
-    await stored(core.store.takeBack());
+    if (lent) await stored(core.store.takeBack());
     core.events.add({ kind: 'handover-failed', who: 'weir', text: `process ${pid} did not take over: ${error instanceof Error ? error.message : String(error)}; this process goes on`, audit: true });
     throw error;
   }

@@ -107,8 +107,7 @@ test('no secret leaves by the pages of a viewer, the log, the audit, the revisio
   // A secret that lacks its quotes: an error, told with what was found.
   const draft = `${CONF}director radius ${VIP.ip}:1812 UDP\n    check\n    option radiuscheck secret hunter-draft HUNTER-rest user bob\n    server two ${SERVER.ip}:1812 check\n`;
   await weir.client.edit({ layer4: draft });
-  const [admin] = (await weir.client.plan()).issues.filter(({ severity }) => severity === 'error');
-  assert.match(admin?.message ?? '', /HUNTER-rest/, 'an admin is told what is wrong');
+  assert.ok((await weir.client.plan()).issues.some(({ severity, at }) => severity === 'error' && at.line === 5));
   const { token } = await weir.client.createToken({ name: 'watcher', role: 'viewer' });
   const viewer = createClient({ baseUrl: url, token });
   const heard = JSON.stringify([

@@ -45,6 +45,7 @@ function world(workers: number, limits = { directors: 4, servers: 4 }) {
     probeListeners: () => {
       if (occupied) throw Object.assign(new Error('occupied'), { cure: 'stop it' });
     },
+    abandon: () => undefined,
     close: () => undefined,
   };
   const buffers = createSharedBuffers({ workers, persistence: 64, ...limits }, 0n);

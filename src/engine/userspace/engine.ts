@@ -28,6 +28,8 @@ export interface Platform {
   /** Throws with a `cure` when one of the listeners cannot be had because of others on this host. */
   probeListeners(wanted: readonly SlottedDirector[], current: readonly SlottedDirector[]): void;
   readonly limits: Limits;
+  /** No worker will take the place of this one, which died: what it left is closed. */
+  abandon(index: number): void;
   close(): void;
 }
 
@@ -276,14 +278,19 @@ export class UserspaceEngine implements Engine {
     const minuteAgo = performance.now() - 60_000;
     while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
     if (this.#restarts.length >= RESTARTS_PER_MINUTE) {
+      this.#platform.abandon(index);
       this.#onEvent({ kind: 'fault', detail: `${detail}; it died ${RESTARTS_PER_MINUTE} times within a minute and stays down`, recovered: false });
       return;
     }
     this.#restarts.push(performance.now());
     try {
       const worker = await this.#startWorker(index);
-      await worker.ask({ type: 'prepare', directors: this.#slotted });
-      await worker.ask({ type: 'commit' });
+      for (const question of [{ type: 'prepare', directors: this.#slotted }, { type: 'commit' }] as const) {
+        const answer = await worker.ask(question);
+        if (answer.type !== 'failed') continue;
+        await worker.stop();
+        throw new Error(answer.message);
+      }
       this.#workers[index] = worker;
       this.#onEvent({ kind: 'fault', detail: `${detail}; started again, its sessions were lost`, recovered: true });
     } catch (error) {

@@ -12,6 +12,8 @@ export interface WorkerSetup {
   readonly wakeFd: number;
   /** Whose each descriptor is (linux/descriptors.ts); null on the portable path, where Node.js closes what a thread leaves. */
   readonly descriptors: SharedArrayBuffer | null;
+  /** Listeners of the worker whose place this one takes: open, with what has come in meanwhile. */
+  readonly listeners: readonly number[];
   readonly maxSessions: number;
   readonly maxSockets: number;
 }

@@ -1,7 +1,8 @@
 /**
- * Which worker each open descriptor belongs to, in memory that all threads share: a thread that dies closes nothing, and its listeners would go
- * on to take their share of the datagrams (SO_REUSEPORT) with nobody to read them. A worker writes its own entries, the main thread reads
- * those of a dead one.
+ * Which worker each open descriptor belongs to, in memory that all threads share: a thread that dies closes nothing. Its listeners would go on to
+ * take their share of the datagrams (SO_REUSEPORT) with nobody to read them, so they are kept for the thread that takes its place: closed
+ * and opened anew they would change the order of the group, and with it the listener of every client (net/core/sock_reuseport.c).
+ * A worker writes its own entries, the main thread reads those of a dead one.
  */
 
 /** Descriptors beyond this number are not kept: the kernel's own bound is higher, the engine's caps are far below. */
@@ -16,15 +17,17 @@ export function descriptorTable(limit: number): SharedArrayBuffer {
 export class Descriptors {
   readonly #owners: Uint8Array;
   readonly #mark: number;
+  readonly #listenerMark: number;
 
   constructor(table: SharedArrayBuffer, worker: number) {
     this.#owners = new Uint8Array(table);
-    this.#mark = worker + 1;
+    this.#mark = 2 * worker + 1;
+    this.#listenerMark = 2 * worker + 2;
   }
 
   /** Notes that the worker has opened a descriptor; returns it. A failed open (-1) is passed on. */
-  take(fd: number): number {
-    if (fd >= 0 && fd < this.#owners.length) this.#owners[fd] = this.#mark;
+  take(fd: number, what: 'listener' | 'other'): number {
+    if (fd >= 0 && fd < this.#owners.length) this.#owners[fd] = what === 'listener' ? this.#listenerMark : this.#mark;
     return fd;
   }
 
@@ -33,14 +36,15 @@ export class Descriptors {
     if (fd >= 0 && fd < this.#owners.length) this.#owners[fd] = 0;
   }
 
-  /** Closes all that the worker has: only for one whose thread is gone. Returns how many. */
-  closeAll(close: (fd: number) => void): number {
-    let closed = 0;
-    for (let fd = this.#owners.indexOf(this.#mark); fd >= 0; fd = this.#owners.indexOf(this.#mark, fd + 1)) {
+  /** Closes all that the worker has but its listeners, and returns those: only for one whose thread is gone. */
+  inherit(close: (fd: number) => void): number[] {
+    const listeners: number[] = [];
+    this.#owners.forEach((mark, fd) => {
+      if (mark !== this.#mark && mark !== this.#listenerMark) return;
       this.#owners[fd] = 0;
-      close(fd);
-      closed++;
-    }
-    return closed;
+      if (mark === this.#listenerMark) listeners.push(fd);
+      else close(fd);
+    });
+    return listeners;
   }
 }

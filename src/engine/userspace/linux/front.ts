@@ -5,7 +5,7 @@
 import { isUnspecified, type Ip } from '../../../net/ip.ts';
 import { DROP_ID } from '../../drops.ts';
 import type { Forwarder } from '../forwarder.ts';
-import { listenersOf, type WantedListener } from '../listeners.ts';
+import { listenerKey, listenersOf, type WantedListener } from '../listeners.ts';
 import type { SlottedDirector } from '../protocol.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE } from '../shared.ts';
 import type { Inbox } from './messages.ts';
@@ -36,6 +36,8 @@ export interface FrontOptions {
   readonly forwarder: Forwarder;
   /** Other workers bind the same addresses. */
   readonly share: boolean;
+  /** Listeners that a dead worker left; those that are wanted are taken over at the first switch, the others closed. */
+  readonly left: readonly number[];
   readonly watch: (l: OpenListener) => void;
   readonly unwatch: (l: OpenListener) => void;
 }
@@ -49,9 +51,14 @@ export class Front {
   readonly #byKey = new Map<string, OpenListener>();
   #prepared: { directors: readonly SlottedDirector[]; opened: OpenListener[] } | null = null;
   #next = 0;
+  readonly #left = new Map<string, number>();
 
   constructor(options: FrontOptions) {
     this.#options = options;
+    for (const fd of options.left) {
+      const { ip, port } = options.sockets.inheritListener(fd);
+      this.#left.set(listenerKey(ip, port), fd);
+    }
   }
 
   /** Opens what the directors need and is not open. Throws SocketRefused, and has opened nothing. */
@@ -60,7 +67,12 @@ export class Front {
     const opened: OpenListener[] = [];
     try {
       for (const { key, ip, port } of listenersOf(directors)) {
-        if (!this.#byKey.has(key)) opened.push(open(this.#next++, ip, port, sockets.openListener(ip, port, share)));
+        if (this.#byKey.has(key)) continue;
+        const inherited = this.#left.get(key);
+        this.#left.delete(key);
+        const l = open(this.#next++, ip, port, inherited ?? sockets.openListener(ip, port, share));
+        if (inherited !== undefined) l.droppedBefore = sockets.drops(inherited);
+        opened.push(l);
       }
     } catch (error) {
       for (const l of opened) sockets.close(l.fd);
@@ -75,12 +87,14 @@ export class Front {
     if (!prepared) throw new Error('commit without prepare');
     this.#prepared = null;
     const { forwarder, watch } = this.#options;
+    for (const fd of this.#left.values()) this.#options.sockets.close(fd);
+    this.#left.clear();
     const wanted = listenersOf(prepared.directors);
     const wantedKeys = new Set(wanted.map((w) => w.key));
     for (const [key, l] of this.#byKey) if (!wantedKeys.has(key)) this.#close(key, l, now);
     forwarder.apply(prepared.directors, now);
     for (const l of prepared.opened) {
-      this.#byKey.set(`${l.ip.text}|${l.port}`, l);
+      this.#byKey.set(listenerKey(l.ip, l.port), l);
       this.listeners[l.id] = l;
       this.fds[l.id] = l.fd;
     }
@@ -103,7 +117,7 @@ export class Front {
     this.#next = handover.next;
     for (const { id, fd, ip, port, droppedBefore, children } of handover.listeners) {
       const l: OpenListener = { ...open(id, ip, port, fdOf(fd)), droppedBefore };
-      this.#byKey.set(`${ip.text}|${port}`, l);
+      this.#byKey.set(listenerKey(ip, port), l);
       for (const child of children) this.#local.add(child.id, id, child.address);
       for (const number of [id, ...children.map((child) => child.id)]) {
         this.listeners[number] = l;

@@ -27,7 +27,6 @@ const CLIENT_BATCH = 128;
 const REPLY_SLOTS = 256;
 const REPLY_BATCH = 64;
 const MAX_EVENTS = 512;
-const EPOLL_CLOEXEC = 0o2000000;
 const LISTENER_TAG = 1 << 28;
 const UPSTREAM_TAG = 1 << 29;
 const WAKE_TAG = 1 << 30;
@@ -52,7 +51,6 @@ export class LinuxLoop implements WorkerIo {
   readonly forwarder: Forwarder;
   readonly shared: SharedViews;
   readonly #libc: Libc;
-  readonly #descriptors: Descriptors;
   readonly #sockets: Sockets;
   readonly #errors: ErrorQueue;
   readonly #overflow: OverflowCount;
@@ -90,12 +88,11 @@ export class LinuxLoop implements WorkerIo {
     this.#directorCounters = this.shared.directorCounters[setup.index]!;
     this.#clockOffset = clockOffset(setup.shared.epochNs);
     this.#libc = loadLibc();
-    this.#descriptors = new Descriptors(setup.descriptors ?? new SharedArrayBuffer(0), setup.index);
-    this.#sockets = new Sockets(this.#libc, this.#descriptors);
+    this.#sockets = new Sockets(this.#libc, new Descriptors(setup.descriptors ?? new SharedArrayBuffer(0), setup.index));
     this.#errors = new ErrorQueue(this.#libc);
     this.#overflow = new OverflowCount((fd) => this.#sockets.drops(fd));
-    this.#epoll = this.#openEpoll();
-    this.#wakeOnly = this.#openEpoll();
+    this.#epoll = this.#sockets.openEpoll();
+    this.#wakeOnly = this.#sockets.openEpoll();
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN, this.#wakeOnly);
     this.forwarder = new Forwarder({
@@ -103,7 +100,7 @@ export class LinuxLoop implements WorkerIo {
       upstreams: new UpstreamPools({ maxSockets: setup.maxSockets, open: (number, spec) => this.#openUpstream(number, spec) }),
     });
     this.#front = new Front({
-      sockets: this.#sockets, forwarder: this.forwarder, share: setup.shared.limits.workers > 1,
+      sockets: this.#sockets, forwarder: this.forwarder, share: setup.shared.limits.workers > 1, left: setup.listeners,
       watch: (l) => this.#watch(l.fd, LISTENER_TAG | l.id, EPOLLIN),
       unwatch: (l) => void this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, l.fd, this.#events.address),
     });
@@ -197,9 +194,8 @@ export class LinuxLoop implements WorkerIo {
     },
     adopt: (directors, bytes, fds) => {
       const state = deserialize(bytes) as LoopHandover;
-      for (const fd of fds) this.#descriptors.take(fd);
       const listenerFds = new Map(state.front.listeners.map((l, i) => [l.fd, fds[i]!]));
-      fds.forEach((fd, i) => this.#sockets.tuning.adopt(fd, state.tuned[i]!));
+      fds.forEach((fd, i) => this.#sockets.adopt(fd, i < state.front.listeners.length ? 'listener' : 'other', state.tuned[i]!));
       this.#upstreamFds.push(...fds.slice(fds.length - state.upstreams));
       this.forwarder.adopt(state.forwarder, directors, this.#setNow());
       this.#front.adopt(state.front, directors, (fd) => listenerFds.get(fd)!, this.#now);
@@ -363,12 +359,6 @@ export class LinuxLoop implements WorkerIo {
         this.forwarder.refused(v4 ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.slots.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
       },
     });
-  }
-
-  #openEpoll(): number {
-    const fd = this.#libc.epoll_create1(EPOLL_CLOEXEC);
-    if (fd < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
-    return this.#descriptors.take(fd);
   }
 
   #openUpstream(number: number, spec: Parameters<Sockets['openUpstream']>[0]): boolean {

@@ -19,6 +19,8 @@ export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Li
   const limits = { ...wanted, max_upstream_sockets: Math.min(wanted.max_upstream_sockets, Math.max(Math.floor(files / 2), files - SPARE_FILES)) };
   const sockets = new Sockets(libc);
   const descriptors = descriptorTable(files);
+  /** By worker: listeners of a dead one, for the one that takes its place. */
+  const left: number[][] = Array.from({ length: workers }, () => []);
   const one = new Memory(8);
   one.words[0] = 1;
   const wakeFds = Array.from({ length: workers }, () => libc.eventfd(0, EFD_NONBLOCK_CLOEXEC));
@@ -29,13 +31,13 @@ export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Li
     limits: { ...limits },
     startWorker: (index, on) => startWorker({
       setup: {
-        index, shared, io: 'linux', wakeFd: wakeFds[index], descriptors,
+        index, shared, io: 'linux', wakeFd: wakeFds[index], descriptors, listeners: left[index]!.splice(0),
         maxSessions: Math.ceil(limits.max_sessions / workers), maxSockets: Math.floor(limits.max_upstream_sockets / workers),
       },
       wake: () => void libc.write(wakeFds[index], one.address, 8),
       onRefused: on.refused,
       onDeath: (detail) => {
-        new Descriptors(descriptors, index).closeAll((fd) => sockets.close(fd));
+        left[index]!.push(...new Descriptors(descriptors, index).inherit((fd) => sockets.close(fd)));
         on.death(detail);
       },
     }),
@@ -47,6 +49,7 @@ export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Li
         if (!overlapsOwn) sockets.close(sockets.openListener(ip, port, false));
       }
     },
+    abandon: (index) => left[index]!.splice(0).forEach((fd) => sockets.close(fd)),
     close: () => wakeFds.forEach((fd) => sockets.close(fd)),
   };
 }

@@ -7,12 +7,13 @@ import {
   AF_INET, AF_INET6, EACCES, EADDRINUSE, EADDRNOTAVAIL, EMFILE, IP_PKTINFO, IP_RECVERR, IPV6_RECVERR, IPV6_RECVPKTINFO, IPV6_V6ONLY,
   Memory, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUF, SOCK_DGRAM_NONBLOCK_CLOEXEC, SOL_IP, SOL_IPV6, SOL_SOCKET, type Libc,
 } from './libc.ts';
-import { writeSockaddr } from './sockaddr.ts';
-import { SocketTuning } from './tuning.ts';
+import { readSockaddr, writeSockaddr } from './sockaddr.ts';
+import { SocketTuning, type Tuned } from './tuning.ts';
 
 const LISTENER_BUFFER = 8 << 20;
 const UPSTREAM_BUFFER = 1 << 20;
 const SK_MEMINFO_DROPS = 8;
+const EPOLL_CLOEXEC = 0o2000000;
 
 export class Sockets {
   readonly tuning: SocketTuning;
@@ -41,7 +42,7 @@ export class Sockets {
 
   /** Returns a bound upstream socket that reports ICMP errors in its error queue, or -1 with errno set. */
   openUpstream(spec: BindSpec): number {
-    const fd = this.#open(spec.family);
+    const fd = this.#open(spec.family, 'other');
     if (fd < 0) return -1;
     if (spec.family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
     this.#option(fd, spec.family === 4 ? SOL_IP : SOL_IPV6, spec.family === 4 ? IP_RECVERR : IPV6_RECVERR, 1);
@@ -51,6 +52,27 @@ export class Sockets {
     if (this.#libc.bind(fd, this.#scratch.address, length) === 0) return fd;
     this.close(fd);
     return -1;
+  }
+
+  /** Returns an epoll descriptor. Throws where the kernel gives none. */
+  openEpoll(): number {
+    const fd = this.#libc.epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) throw new SocketRefused(`no epoll descriptor (errno ${this.#libc.errno()})`, 'raise the limit: ulimit -n 65536, or LimitNOFILE= in the systemd unit');
+    return this.#taken(fd, 'other');
+  }
+
+  /** Takes a socket over from another process, with the options it has there. */
+  adopt(fd: number, what: 'listener' | 'other', tuned: Tuned): void {
+    this.tuning.adopt(this.#taken(fd, what), tuned);
+  }
+
+  /** Takes over a listener that a dead worker left; returns where it listens. */
+  inheritListener(fd: number): { readonly ip: Ip; readonly port: number } {
+    this.#scratch.words[8] = 28;
+    this.#libc.getsockname(this.#taken(fd, 'listener'), this.#scratch.address, this.#scratch.address + 32);
+    const at = readSockaddr(this.#scratch, 0);
+    if (at.ip.family === 4) this.tuning.startWhole(fd);
+    return at;
   }
 
   /** Returns the port a socket is bound to. */
@@ -73,13 +95,17 @@ export class Sockets {
     this.#libc.close(fd);
   }
 
-  #open(family: 4 | 6): number {
+  #open(family: 4 | 6, what: 'listener' | 'other'): number {
     const fd = this.#libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
-    return this.#descriptors?.take(fd) ?? fd;
+    return this.#taken(fd, what);
+  }
+
+  #taken(fd: number, what: 'listener' | 'other'): number {
+    return this.#descriptors?.take(fd, what) ?? fd;
   }
 
   #socket(family: 4 | 6): number {
-    const fd = this.#open(family);
+    const fd = this.#open(family, 'listener');
     if (fd >= 0) return fd;
     const errno = this.#libc.errno();
     if (errno === EMFILE) throw new SocketRefused('no file descriptor left for a listener (EMFILE)', 'raise the limit: ulimit -n 65536, or LimitNOFILE= in the systemd unit');
