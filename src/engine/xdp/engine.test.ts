@@ -298,6 +298,14 @@ describe('restarts', () => {
     await again.close('remove');
   });
 
+  it('find nothing when the last run ended with nothing to balance', async () => {
+    const engine = make();
+    await apply(engine, director());
+    await apply(engine);
+    await engine.close('leave');
+    assert.deepEqual([maps.pinned, saved], [false, null]);
+  });
+
   it('see what somebody else took away', async () => {
     const engine = make();
     await apply(engine, director());
