@@ -74,7 +74,7 @@ export function createFakeControl(): FakeControl {
     },
     async status(): Promise<StatusView> {
       return {
-        version: '0.0.0', node: 'test', startedAtMs: 1_700_000_000_000, engine: { name: 'userspace', why: 'test', epoch: 'e1', gauges: { sockets: 3 } },
+        version: '0.0.0', node: 'test', startedAtMs: 1_700_000_000_000, engine: { name: 'userspace', why: 'test', epoch: 'e1', gauges: { sockets: 3 } }, privileges: { uid: 990, capabilities: ['CAP_NET_RAW'], noNewPrivileges: true },
         etags: { edited: etagOf(stages.edited), running: etagOf(stages.running), saved: etagOf(stages.saved) },
         diff: { editedToRunning: stages.edited === stages.running ? '' : `-    community tops3cret\n+    community m0re\n`, runningToSaved: '' },
         confirmBy, blackholes: [], warnings: [], directors: directors(), drops: { unexpected_reply: 2 },

@@ -168,6 +168,14 @@ export const SCHEMAS = {
     node: text(),
     startedAtMs: msSince1970(),
     engine: Type.Object({ name: text(), why: text('why this engine was taken'), epoch: text('changes when counters start again from zero'), gauges: numbersByName('gauges of the engine itself') }),
+    privileges: Type.Union([
+      Type.Object({
+        uid: Type.Integer({ description: 'user id the daemon runs as' }),
+        capabilities: Type.Array(Type.String(), { description: 'in effect, as CAP_NET_RAW' }),
+        noNewPrivileges: Type.Boolean({ description: 'neither the daemon nor what it starts can get others' }),
+      }),
+      Type.Null(),
+    ]),
     etags: Type.Object({ edited: text(), running: text(), saved: text() }),
     diff: Type.Object({ editedToRunning: text('unified diff, empty when equal'), runningToSaved: text('unified diff, empty when equal') }),
     confirmBy: integerOrNull('ms since 1970 of the rollback that a pending confirm would stop'),

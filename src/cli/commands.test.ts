@@ -177,6 +177,7 @@ describe('what is printed', () => {
   test('status says what waits: confirmation, apply; and shows each server with its reason', async () => {
     const { out } = await runFake(['status']);
     assert.match(out, /up 1m 30s, engine userspace \(auto took userspace\)/);
+    assert.match(out, /^runs as user 0 with CAP_NET_BIND_SERVICE CAP_NET_RAW, and can get no other$/m);
     assert.match(out, /rolls back in 45s .* unless you run: weir confirm/);
     assert.match(out, /edits are not applied yet/);
     assert.ok(!out.includes('not saved'), out);

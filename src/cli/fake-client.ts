@@ -21,6 +21,7 @@ const TOKEN: TokenView = { id: 't1', name: 'ci', role: 'viewer', createdAtMs: NO
 export const STATUS: StatusView = {
   version: '0.1.0', node: process.version, startedAtMs: NOW - 90_000,
   engine: { name: 'userspace', why: 'auto took userspace', epoch: 'x', gauges: {} },
+  privileges: { uid: 0, capabilities: ['CAP_NET_BIND_SERVICE', 'CAP_NET_RAW'], noNewPrivileges: true },
   etags: { edited: 'e2', running: 'e1', saved: 'e1' },
   diff: { editedToRunning: '--- running\n+++ edited\n@@ -1 +1 @@\n-a\n+b\n', runningToSaved: '' },
   confirmBy: NOW + 45_000, blackholes: [], warnings: [],

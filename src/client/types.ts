@@ -61,11 +61,20 @@ export interface RevisionView {
   readonly note: string;
 }
 
+/** `capabilities` are those in effect, as `CAP_NET_RAW`; with `noNewPrivileges` neither it nor what it starts can get others. */
+export interface PrivilegesView {
+  readonly uid: number;
+  readonly capabilities: readonly string[];
+  readonly noNewPrivileges: boolean;
+}
+
 export interface StatusView {
   readonly version: string;
   readonly node: string;
   readonly startedAtMs: number;
   readonly engine: { readonly name: string; readonly why: string; readonly epoch: string; readonly gauges: Readonly<Record<string, number>> };
+  /** What the daemon's process may do; null where that cannot be told (not Linux). */
+  readonly privileges: PrivilegesView | null;
   readonly etags: Readonly<Record<Stage, string>>;
   /** Lines of a unified diff, empty when equal. */
   readonly diff: { readonly editedToRunning: string; readonly runningToSaved: string };

@@ -2,7 +2,7 @@
  * The daemon: owner of edited, running and saved, of health and of the engine; what the API asks for, it does, one change at a time.
  * Level-triggered: an apply, a health change, evidence and an override all end in the same pass — desire, observe, diff, apply.
  */
-import type { Documents, EventView, SampleView } from '../client/types.ts';
+import type { Documents, EventView, PrivilegesView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
@@ -67,6 +67,8 @@ export interface DaemonOptions {
   readonly inheritance?: Inheritance | null;
   readonly clock: Clock;
   readonly version: string;
+  /** What the process may do, for status. */
+  readonly privileges?: PrivilegesView | null;
 }
 
 /** What the daemon knows of the host beyond the host itself. `engine` null: none runs yet. */
@@ -156,7 +158,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
   const watch = createWatch(core, tracker);
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes() });
+  const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes() });
   const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -238,7 +240,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered: answers.seen() }) ?? [] };
+      if (kept?.config !== config || clock.steady() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.steady(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered: answers.seen() }) ?? [] };
       return kept.issues;
     };
   }

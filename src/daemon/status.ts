@@ -1,5 +1,5 @@
 /** The status view and its cached diffs. */
-import type { BlackholeView, StatusView, Documents } from '../client/types.ts';
+import type { BlackholeView, PrivilegesView, StatusView, Documents } from '../client/types.ts';
 import { DOCUMENT_NAMES } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import { stateOf } from './apply.ts';
@@ -14,6 +14,7 @@ export function createStatus(
   core: Core,
   options: {
     readonly version: string;
+    readonly privileges: PrivilegesView | null;
     readonly startedAtMs: () => number;
     readonly source: ViewSource;
     readonly runner: () => RunnerState;
@@ -33,6 +34,7 @@ export function createStatus(
       node: process.version,
       startedAtMs: options.startedAtMs(),
       engine: { name: core.engine.name, why: core.engineWhy, epoch: reading?.epoch ?? '', gauges: reading?.gauges ?? {} },
+      privileges: options.privileges,
       etags: { edited: edited.etag, running: running.etag, saved: saved.etag },
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
@@ -52,7 +54,7 @@ function faults(core: Core, facts: { readonly error: Error | null; readonly runn
   const found: Issue[] = [];
   const { lastError, failures, retryAtMs } = facts.runner;
   if (lastError) {
-    const seconds = Math.max(0, Math.ceil(((retryAtMs ?? core.clock.now()) - core.clock.now()) / 1000));
+    const seconds = Math.max(0, Math.ceil(((retryAtMs ?? core.clock.steady()) - core.clock.steady()) / 1000));
     const cure = 'cure' in lastError && typeof lastError.cure === 'string' ? lastError.cure : 'restart the service lvs';
     found.push(fault('data-plane-behind', `the data plane does not follow the running configuration: ${lastError.message} (${failures} tries, next in ${seconds} s)`, cure));
   }

@@ -15,9 +15,9 @@ export function createSharedReading(options: { readonly clock: Clock; readonly r
   let kept: { readonly atMs: number; readonly reading: Promise<Reading> } | null = null;
   return {
     get() {
-      if (kept && clock.now() - kept.atMs <= maxAgeMs && clock.now() >= kept.atMs) return kept.reading;
+      if (kept && clock.steady() - kept.atMs <= maxAgeMs) return kept.reading;
       const reading = options.read();
-      const entry = { atMs: clock.now(), reading };
+      const entry = { atMs: clock.steady(), reading };
       kept = entry;
       reading.catch(() => {
         if (kept === entry) kept = null;

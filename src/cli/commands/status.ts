@@ -9,6 +9,7 @@ import { clean, paint, plural, short, table, type Cell, type Colour, type Style 
 const WATCH = { flags: '--watch [time]', text: 'show again every so often until stopped (default 2s)' };
 const WATCH_MS = 2000;
 const WATCH_MIN_MS = 200;
+const MANY_CAPABILITIES = 12;
 
 export const status: Command = {
   name: 'status',
@@ -72,6 +73,7 @@ function statusText(view: StatusView, style: Style): string {
   const lines = [
     `weir ${clean(view.version)}, up ${formatDuration(style.nowMs - view.startedAtMs)}, engine ${clean(view.engine.name)} (${clean(view.engine.why)})`,
   ];
+  if (view.privileges !== null) lines.push(privilegesText(view.privileges));
   if (view.confirmBy !== null) lines.push(paint(`rolls back in ${formatDuration(view.confirmBy - style.nowMs)} (${formatTime(view.confirmBy)}) unless you run: weir confirm`, 'yellow', style));
   if (view.diff.editedToRunning !== '') lines.push(paint('edits are not applied yet: weir plan, weir apply', 'yellow', style));
   if (view.diff.runningToSaved !== '') lines.push(paint('what runs is not saved: weir save', 'yellow', style));
@@ -81,6 +83,12 @@ function statusText(view: StatusView, style: Style): string {
   const directors = view.directors.map((director) => directorText(director, style));
   if (directors.length === 0) lines.push('no directors: weir apply FILE');
   return `${lines.join('\n')}\n${directors.map((text) => `\n${text}`).join('')}`;
+}
+
+function privilegesText({ uid, capabilities, noNewPrivileges }: NonNullable<StatusView['privileges']>): string {
+  // All there are is a root that gave nothing up: a list of forty names says less.
+  const may = capabilities.length === 0 ? 'no capability' : capabilities.length > MANY_CAPABILITIES ? `${capabilities.length} capabilities` : capabilities.map((name) => clean(name)).join(' ');
+  return `runs as user ${uid} with ${may}${noNewPrivileges ? ', and can get no other' : ''}`;
 }
 
 function directorText(director: DirectorView, style: Style): string {
