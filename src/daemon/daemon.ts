@@ -21,7 +21,7 @@ import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readi
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
-import { natFlows } from './nat.ts';
+import { createNatRules } from './nat.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
@@ -121,7 +121,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     },
   };
   const tracker = createTracker(core, (director, from, to) => {
-    events.add({ kind: `director-${to}`, who: 'weir', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
+    events.add({ kind: `director-${to}`, who: 'weir', service: 'health', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
   });
   const stages = createStages(core);
   const networks = createNetworkServices({ core, services, tools: options.host ?? null });
@@ -133,7 +133,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()], responsesFrom: (now) => sampler.responsesFrom(now) });
+  const natRules = createNatRules(core);
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -153,7 +154,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   function engineEvent(event: EngineEvent): void {
     if (event.kind === 'fault') {
-      events.add({ kind: event.recovered ? 'engine-recovered' : 'engine-fault', who: 'weir', text: event.detail });
+      events.add({ kind: event.recovered ? 'engine-recovered' : 'engine-fault', who: 'weir', service: 'lvs', text: event.detail });
       runner.trigger();
       return;
     }
@@ -171,8 +172,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   function tellOutcome(outcome: { readonly failures: number; readonly error: Error | null }): void {
-    if (outcome.error === null) return events.add({ kind: 'apply-recovered', who: 'weir', text: 'the data plane follows the running configuration again' });
-    if (outcome.failures === 1) events.add({ kind: 'apply-failed', who: 'weir', text: `${outcome.error.message}; tried again until it succeeds` });
+    if (outcome.error === null) return events.add({ kind: 'apply-recovered', who: 'weir', service: 'lvs', text: 'the data plane follows the running configuration again' });
+    if (outcome.failures === 1) events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `${outcome.error.message}; tried again until it succeeds` });
   }
 
   function watchHealth(): void {
@@ -181,7 +182,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const found = index.get(change.key);
       const where = found ? `${change.director}/${found.server.name}` : change.key;
       const kind = `server-${change.to.state}`;
-      events.add({ kind, who: 'weir', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
+      events.add({ kind, who: 'weir', service: 'health', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
       if (found) {
         tracker.refreshServer(found.director, found.server);
         dirty.add(found.director);
@@ -214,7 +215,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   async function views(): ReturnType<Control['directors']> {
     const now = await readingOrNull(core);
-    return directorViews(core.running.config.directors, now.reading, source);
+    return directorViews(core.running.config.directors, now.reading, now.reading === null ? null : sampler.responsesFrom(now.reading), source);
   }
 
   return {
@@ -238,7 +239,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       core.changed();
       if (checks) health.start();
       sampler.start();
-      events.add({ kind: 'start', who: 'weir', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
+      events.add({ kind: 'start', who: 'weir', service: 'lvs', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
     },
     async stop(how = 'leave') {
       if (life !== 'started') return;
@@ -247,7 +248,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       core.pending?.cancel();
       await runner.stop();
       await health.stop();
-      events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
+      events.add({ kind: 'stop', who: 'weir', service: 'lvs', text: 'weir stops', audit: true });
       try {
         await core.queue.run(() => closeAll(how));
       } finally {
@@ -289,10 +290,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
     services: () => services.views(core.running.config.services),
     service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     healthCounters: () => health.counters(),
-    natFlows: () => natFlows(core),
+    natRules,
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
-    note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),
+    // Only the API has callers to tell of.
+    note: ({ kind, who, text }) => events.add({ kind, who, service: 'api', text: text.slice(0, MAX_NOTE), audit: true }),
     subscribe: (listener: { event?(event: EventView): void; sample?(sample: SampleView): void }) => events.subscribe(listener),
   };
 }

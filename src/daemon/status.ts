@@ -7,6 +7,7 @@ import { readingOrNull, type Core } from './core.ts';
 import type { EngineWanted } from './lvs.ts';
 import type { Behind } from './network.ts';
 import type { RunnerState } from './runner.ts';
+import type { Reading } from '../engine/engine.ts';
 import { unifiedDiff } from './textdiff.ts';
 import { directorViews, totalDrops, type ViewSource } from './views.ts';
 
@@ -21,6 +22,7 @@ export function createStatus(
     readonly engineWanted: () => EngineWanted;
     readonly hostIssues: () => readonly Issue[];
     readonly behind: () => readonly Behind[];
+    readonly responsesFrom: (now: Reading) => Reading | null;
   },
 ): () => Promise<StatusView> {
   const editedDiff = diffCache('running', 'edited');
@@ -38,7 +40,7 @@ export function createStatus(
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
       warnings: [...warnings, ...faults(core, { error, runner: options.runner(), wanted: options.engineWanted(), behind: options.behind() })],
-      directors: directorViews(core.running.config.directors, reading, options.source),
+      directors: directorViews(core.running.config.directors, reading, reading === null ? null : options.responsesFrom(reading), options.source),
       drops: totalDrops(reading),
     };
   };

@@ -2,6 +2,7 @@
 import type { DirectorView, ServerView, TrafficView } from '../client/types.ts';
 import type { Director, Server } from '../config/model.ts';
 import type { DirectorReading, Reading, ServerReading, TrafficCounters } from '../engine/engine.ts';
+import { directorResponses, responseKey, responseView, sumOfResponses } from '../stats/responses.ts';
 import { hostPortText } from '../net/endpoint.ts';
 import { portRangeText } from '../net/ports.ts';
 import type { Health } from '../health/health.ts';
@@ -16,10 +17,11 @@ export interface ViewSource {
   override(director: Director, server: Server): OverrideAction | null;
 }
 
-/** Returns all directors in configuration order; counters are 0 where the engine has none. */
-export function directorViews(directors: readonly Director[], reading: Reading | null, source: ViewSource): readonly DirectorView[] {
+/** Returns all directors in configuration order; counters are 0 where the engine has none. Response times are those since `from`; null: none yet. */
+export function directorViews(directors: readonly Director[], reading: Reading | null, from: Reading | null, source: ViewSource): readonly DirectorView[] {
   const readings = new Map((reading?.directors ?? []).map((d) => [d.name, d]));
-  return directors.map((director) => directorView(director, readings.get(director.name), source));
+  const before = new Map(((from ?? reading)?.directors ?? []).map((d) => [d.name, d]));
+  return directors.map((director) => directorView(director, { now: readings.get(director.name), before: before.get(director.name) }, source));
 }
 
 /** Returns drops by reason over everything. */
@@ -31,7 +33,7 @@ export function totalDrops(reading: Reading | null): Readonly<Record<string, num
   return total;
 }
 
-function serverView(director: Director, server: Server, counters: ServerReading | undefined, source: ViewSource): ServerView {
+function serverView(director: Director, server: Server, counters: ServerReading | undefined, responses: readonly number[] | null, source: ViewSource): ServerView {
   const status = source.status(director, server);
   const { last } = source.health(director, server);
   return {
@@ -51,6 +53,7 @@ function serverView(director: Director, server: Server, counters: ServerReading 
     sessionsMoved: counters?.sessionsMoved ?? 0,
     unanswered: counters?.unanswered ?? 0,
     icmpErrors: counters?.icmpErrors ?? 0,
+    responses: responseView(responses),
     lastCheck: last && { atMs: last.atMs, ok: last.ok, latencyMs: last.latencyMs, detail: last.detail },
     ...traffic(counters),
   };
@@ -64,8 +67,10 @@ export function vipText(director: Director): string {
   return vip.family === 6 ? `[${vip.text}]:${portRangeText(ports)}` : `${vip.text}:${portRangeText(ports)}`;
 }
 
-function directorView(director: Director, reading: DirectorReading | undefined, source: ViewSource): DirectorView {
+function directorView(director: Director, readings: { readonly now: DirectorReading | undefined; readonly before: DirectorReading | undefined }, source: ViewSource): DirectorView {
+  const reading = readings.now;
   const counters = readingsByServer(reading?.servers ?? []);
+  const responses = directorResponses(readings.before, reading);
   return {
     name: director.name,
     vip: vipText(director),
@@ -76,7 +81,11 @@ function directorView(director: Director, reading: DirectorReading | undefined, 
     sessions: reading?.sessions ?? 0,
     sessionsCreated: reading?.sessionsCreated ?? 0,
     drops: { ...reading?.drops },
-    servers: director.servers.map((server) => serverView(director, server, counters(server), source)),
+    responses: responseView(sumOfResponses([...responses.values()])),
+    servers: director.servers.map((server) => {
+      const own = counters(server);
+      return serverView(director, server, own, own === undefined ? null : responses.get(responseKey(own)) ?? null, source);
+    }),
     ...traffic(reading),
   };
 }

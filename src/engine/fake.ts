@@ -20,6 +20,7 @@ export interface FakeFaults {
   applyAt?: { readonly step: number; readonly landed?: boolean; readonly message?: string; readonly cure?: string } | null;
   observe?: Error | null;
   read?: Error | null;
+  pin?: Error | null;
 }
 
 export interface FakeEngine extends Engine {
@@ -175,6 +176,7 @@ export function createFakeEngine(options: {
   }
 
   function pin({ director, client, server }: PinRequest): number {
+    if (faults.pin) throw faults.pin;
     const d = current.directors.find((x) => x.name === director);
     const s = d?.servers.find((x) => x.name === server);
     if (!d || !s) throw new EngineError(`director '${director}' has no server '${server}'`, { cure: 'weir servers lists them' });
