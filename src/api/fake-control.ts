@@ -54,7 +54,7 @@ export function createFakeControl(): FakeControl {
   });
   const server = (name: string, port: number): ServerView => ({
     ...NO_TRAFFIC, packetsIn: 3, bytesIn: 30, director: 'd1', name, address: `127.0.0.1:${port}`, state: overrides.get(name) === 'drain' ? 'drain' : 'up', reason: 'not refused', sinceMs: 1_700_000_000_000,
-    weight: 1, configuredWeight: 1, sorry: false, checked: true, override: overrides.get(name) ?? null, sessions: 1, sessionsCreated: 2, sessionsMoved: 0, unanswered: 0, icmpErrors: 0, responses: RESPONSES,
+    weight: 1, configuredWeight: 1, sorry: false, checked: true, override: overrides.get(name) ?? null, sessions: 1, sessionsCreated: 2, sessionsMoved: 0, unanswered: 0, icmpErrors: 0, recent: { sessions: 1, packetsIn: 3 }, responses: RESPONSES,
     lastCheck: name === 's1' ? { atMs: 1_700_000_000_000, ok: true, latencyMs: 1.5, detail: 'not refused' } : null,
   });
   const servers = (): ServerView[] => [server('s1', 8001), server('s2', 8002)];

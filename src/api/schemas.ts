@@ -148,6 +148,7 @@ export const SCHEMAS = {
     sessionsMoved: count(),
     unanswered: count('requests or sessions that ended without any reply'),
     icmpErrors: count(),
+    recent: Type.Object({ sessions: count(), packetsIn: count() }, { description: 'what came in the last 10 to 20 s: sessions begun, datagrams sent to it' }),
     responses: responsesOrNull('response times of the last 10 to 20 s; null: the engine does not see replies'),
     lastCheck: Type.Union([Type.Object({ atMs: msSince1970(), ok: Type.Boolean(), latencyMs: Type.Number(), detail: text() }), Type.Null()]),
   }),

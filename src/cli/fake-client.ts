@@ -11,7 +11,7 @@ export const TEXTS: Documents = { layer4: 'director web 192.0.2.1:53 UDP\n    se
 export const SERVER: ServerView = {
   director: 'web', name: 'a', address: '192.0.2.2:53', state: 'up', reason: 'rcode NOERROR in 1.2 ms', sinceMs: NOW - 65_000,
   weight: 10, configuredWeight: 10, sorry: false, checked: true, override: null, sessions: 3, sessionsCreated: 40, sessionsMoved: 0,
-  unanswered: 0, icmpErrors: 0, responses: { replies: 900, p50Ms: 0.812, p90Ms: 3.4, p99Ms: 48.5 }, lastCheck: null, packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,
+  unanswered: 0, icmpErrors: 0, recent: { sessions: 1, packetsIn: 3 }, responses: { replies: 900, p50Ms: 0.812, p90Ms: 3.4, p99Ms: 48.5 }, lastCheck: null, packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,
 };
 
 const PLAN: PlanView = { steps: [{ op: 'add-server', text: 'add server a to web' }, { op: 'remove-server', text: 'remove server b from web' }], moves: 2, issues: [], unsupported: [] };

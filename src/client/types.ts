@@ -114,6 +114,8 @@ export interface ServerView extends TrafficView {
   readonly sessionsMoved: number;
   readonly unanswered: number;
   readonly icmpErrors: number;
+  /** What came in the last 10 to 20 s: sessions begun, datagrams sent to it. */
+  readonly recent: { readonly sessions: number; readonly packetsIn: number };
   /** Of the last 10 to 20 s; null: the engine does not see replies. */
   readonly responses: ResponseView | null;
   readonly lastCheck: { readonly atMs: number; readonly ok: boolean; readonly latencyMs: number; readonly detail: string } | null;

@@ -133,7 +133,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()], responsesFrom: (now) => sampler.responsesFrom(now) });
+  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()], recentFrom: (now) => sampler.recentFrom(now) });
   const natRules = createNatRules(core);
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
@@ -215,7 +215,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   async function views(): ReturnType<Control['directors']> {
     const now = await readingOrNull(core);
-    return directorViews(core.running.config.directors, now.reading, now.reading === null ? null : sampler.responsesFrom(now.reading), source);
+    return directorViews(core.running.config.directors, now.reading, now.reading === null ? null : sampler.recentFrom(now.reading), source);
   }
 
   return {

@@ -203,15 +203,18 @@ test('a pin moves the sessions of one client, tells who did it, and refuses what
   await daemon.stop();
 });
 
-test('response times are those of the last seconds, by server and director; null where the engine does not see replies', async () => {
+test('response times and shares are those of the last seconds, by server and director', async () => {
   const { daemon, engine, clock } = await createHarness({ layer4: WEB });
   engine.traffic('web', 'web1', { in: 100, out: 100, replyMs: 500 });
+  engine.addSessions('web', 'web1', 9);
   await clock.advance(25_000);
   assert.deepEqual((await daemon.servers())[0]?.responses, { replies: 0, p50Ms: null, p90Ms: null, p99Ms: null }, 'what was answered long ago is no news');
+  engine.addSessions('web', 'web2', 4);
   engine.traffic('web', 'web1', { in: 90, out: 90, replyMs: 2 });
   engine.traffic('web', 'web2', { in: 10, out: 10, replyMs: 100 });
   await clock.advance(1000);
   const [web, dns] = await daemon.directors();
+  assert.deepEqual(web?.servers.map((s) => [s.sessions, s.recent]), [[9, { sessions: 0, packetsIn: 90 }], [4, { sessions: 4, packetsIn: 10 }], [0, { sessions: 0, packetsIn: 0 }]]);
   assert.deepEqual([web?.responses?.replies, web?.servers.map((s) => s.responses?.replies), dns?.responses?.replies], [100, [90, 10, 0], 0]);
   assert.ok((web?.responses?.p50Ms ?? 9) < 2.2 && (web?.responses?.p99Ms ?? 0) > 60, JSON.stringify(web?.responses));
   assert.equal(daemon.series().at(-1)?.directors.find(({ name }) => name === 'web')?.responses?.replies, 100);

@@ -22,7 +22,7 @@ export function createStatus(
     readonly engineWanted: () => EngineWanted;
     readonly hostIssues: () => readonly Issue[];
     readonly behind: () => readonly Behind[];
-    readonly responsesFrom: (now: Reading) => Reading | null;
+    readonly recentFrom: (now: Reading) => Reading | null;
   },
 ): () => Promise<StatusView> {
   const editedDiff = diffCache('running', 'edited');
@@ -40,7 +40,7 @@ export function createStatus(
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
       warnings: [...warnings, ...faults(core, { error, runner: options.runner(), wanted: options.engineWanted(), behind: options.behind() })],
-      directors: directorViews(core.running.config.directors, reading, reading === null ? null : options.responsesFrom(reading), options.source),
+      directors: directorViews(core.running.config.directors, reading, reading === null ? null : options.recentFrom(reading), options.source),
       drops: totalDrops(reading),
     };
   };

@@ -2,7 +2,7 @@
 import type { DirectorView, ServerView, TrafficView } from '../client/types.ts';
 import type { Director, Server } from '../config/model.ts';
 import type { DirectorReading, Reading, ServerReading, TrafficCounters } from '../engine/engine.ts';
-import { directorResponses, responseKey, responseView, sumOfResponses } from '../stats/responses.ts';
+import { directorRecent, recentKey, responseView, sumOfResponses, type Recent } from '../stats/recent.ts';
 import { hostPortText } from '../net/endpoint.ts';
 import { portRangeText } from '../net/ports.ts';
 import type { Health } from '../health/health.ts';
@@ -17,7 +17,7 @@ export interface ViewSource {
   override(director: Director, server: Server): OverrideAction | null;
 }
 
-/** Returns all directors in configuration order; counters are 0 where the engine has none. Response times are those since `from`; null: none yet. */
+/** Returns all directors in configuration order; counters are 0 where the engine has none. What is recent is what came since `from`; null: nothing yet. */
 export function directorViews(directors: readonly Director[], reading: Reading | null, from: Reading | null, source: ViewSource): readonly DirectorView[] {
   const readings = new Map((reading?.directors ?? []).map((d) => [d.name, d]));
   const before = new Map(((from ?? reading)?.directors ?? []).map((d) => [d.name, d]));
@@ -33,7 +33,7 @@ export function totalDrops(reading: Reading | null): Readonly<Record<string, num
   return total;
 }
 
-function serverView(director: Director, server: Server, counters: ServerReading | undefined, responses: readonly number[] | null, source: ViewSource): ServerView {
+function serverView(director: Director, server: Server, counters: ServerReading | undefined, recent: Recent | undefined, source: ViewSource): ServerView {
   const status = source.status(director, server);
   const { last } = source.health(director, server);
   return {
@@ -53,7 +53,8 @@ function serverView(director: Director, server: Server, counters: ServerReading 
     sessionsMoved: counters?.sessionsMoved ?? 0,
     unanswered: counters?.unanswered ?? 0,
     icmpErrors: counters?.icmpErrors ?? 0,
-    responses: responseView(responses),
+    recent: { sessions: recent?.sessions ?? 0, packetsIn: recent?.packetsIn ?? 0 },
+    responses: responseView(recent?.responses ?? null),
     lastCheck: last && { atMs: last.atMs, ok: last.ok, latencyMs: last.latencyMs, detail: last.detail },
     ...traffic(counters),
   };
@@ -70,7 +71,7 @@ export function vipText(director: Director): string {
 function directorView(director: Director, readings: { readonly now: DirectorReading | undefined; readonly before: DirectorReading | undefined }, source: ViewSource): DirectorView {
   const reading = readings.now;
   const counters = readingsByServer(reading?.servers ?? []);
-  const responses = directorResponses(readings.before, reading);
+  const recent = directorRecent(readings.before, reading);
   return {
     name: director.name,
     vip: vipText(director),
@@ -81,10 +82,10 @@ function directorView(director: Director, readings: { readonly now: DirectorRead
     sessions: reading?.sessions ?? 0,
     sessionsCreated: reading?.sessionsCreated ?? 0,
     drops: { ...reading?.drops },
-    responses: responseView(sumOfResponses([...responses.values()])),
+    responses: responseView(sumOfResponses([...recent.values()].map(({ responses }) => responses))),
     servers: director.servers.map((server) => {
       const own = counters(server);
-      return serverView(director, server, own, own === undefined ? null : responses.get(responseKey(own)) ?? null, source);
+      return serverView(director, server, own, own === undefined ? undefined : recent.get(recentKey(own)), source);
     }),
     ...traffic(reading),
   };

@@ -9,9 +9,9 @@ import { RESPONSE_BUCKETS } from '../engine/response-times.ts';
 import { labelText, METRICS, metricsReference, renderMetrics, type MetricsInput } from './prometheus.ts';
 
 const traffic = { packetsIn: 10, bytesIn: 100, packetsOut: 9, bytesOut: 90 };
-const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: Array.from({ length: RESPONSE_BUCKETS }, (_, i) => (i === 3 ? 7 : i === 23 ? 2 : 0)), responses: null };
+const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: Array.from({ length: RESPONSE_BUCKETS }, (_, i) => (i === 3 ? 7 : i === 23 ? 2 : 0)) };
 const serverView: ServerView = {
-  ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
+  ...counters, responses: null, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, sorry: false, checked: false, override: null, recent: { sessions: 0, packetsIn: 0 }, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
 };
 const reading: Reading = {
   epoch: 'e', atMs: 0, gauges: { zeta: 1.5, alpha: 2 }, drops: { no_port: 3 },

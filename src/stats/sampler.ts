@@ -3,14 +3,14 @@ import type { SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Reading } from '../engine/engine.ts';
 import { createRing } from './ring.ts';
-import { createResponseWindow } from './responses.ts';
+import { createRecentWindow } from './recent.ts';
 import { sampleOf } from './series.ts';
 
 export interface Sampler {
   /** Oldest first: up to 15 minutes at the default interval, fewer with hundreds of directors. */
   series(): readonly SampleView[];
-  /** Returns the reading that response times up to `now` are measured from, 10 to 20 s old; null before the first. */
-  responsesFrom(now: Reading): Reading | null;
+  /** Returns the reading that what is recent at `now` is measured from, 10 to 20 s old; null before the first. */
+  recentFrom(now: Reading): Reading | null;
   start(): void;
   stop(): void;
 }
@@ -30,7 +30,7 @@ export function createSampler(options: {
 }): Sampler {
   const { clock, intervalMs = 1000 } = options;
   const ring = createRing<SampleView>({ maxCost: MAX_POINTS, maxCount: MAX_SAMPLES, costOf: (s) => Math.max(1, s.directors.length) });
-  const responses = createResponseWindow();
+  const recent = createRecentWindow();
   let before: Reading | null = null;
   let cancel: (() => void) | null = null;
 
@@ -44,7 +44,7 @@ export function createSampler(options: {
         ring.push(sample);
         options.onSample(sample);
       }
-      responses.push(reading);
+      recent.push(reading);
       before = reading;
     } catch {
       // Whoever reads for status sees the failure; the series shows the gap.
@@ -61,7 +61,7 @@ export function createSampler(options: {
 
   return {
     series: () => ring.list(),
-    responsesFrom: (now) => responses.base(now),
+    recentFrom: (now) => recent.base(now),
     start() {
       if (cancel !== null) return;
       plan();

@@ -1,7 +1,7 @@
 /** Two readings of the engine made into rates per second. Pure. */
 import type { SampleView } from '../client/types.ts';
 import type { DirectorReading, Reading } from '../engine/engine.ts';
-import { directorResponses, responseView, sumOfResponses } from './responses.ts';
+import { directorRecent, responseView, sumOfResponses } from './recent.ts';
 
 /** Returns the sample between two readings. A director that is new, or whose counters started again, shows no rates until the next. */
 export function sampleOf(before: Reading | null, now: Reading): SampleView {
@@ -12,7 +12,7 @@ export function sampleOf(before: Reading | null, now: Reading): SampleView {
     atMs: now.atMs,
     directors: now.directors.map((d) => {
       const was = old.get(d.name) ?? d;
-      const responses = responseView(sumOfResponses([...directorResponses(was, d).values()]));
+      const responses = responseView(sumOfResponses([...directorRecent(was, d).values()].map((server) => server.responses)));
       return {
         name: d.name,
         packetsInPerS: rate(was.packetsIn, d.packetsIn),

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { busy, confirmNow, editedDiffers, openApply, savedDiffers } from '../state/apply.ts';
 import { conflict } from '../state/documents.ts';
 import { later } from './conflict-dialog.tsx';
+import { alarmsOf } from '../../src/web/alarms.ts';
 import { isAdmin } from '../state/api.ts';
 import { link, status, tryNow } from '../state/live.ts';
 import { State } from './state.tsx';
@@ -25,6 +26,7 @@ export function Banners() {
         <div class="banner info"><div><strong>Running, not saved.</strong> A restart brings back what was saved.</div>
           <div class="actions"><a class="button small" href="#/setup">Go to Setup</a></div></div>
       )}
+      <Alarms />
       <Warnings />
     </div>
   );
@@ -54,8 +56,19 @@ function Countdown({ untilMs }: { readonly untilMs: number }) {
   );
 }
 
+/** What is wrong with weir itself: one banner each, none folded away. */
+function Alarms() {
+  const { alarms } = alarmsOf(status.value?.warnings ?? []);
+  return <>{alarms.map(({ issue, tone, action }) => (
+    <div key={`${issue.code} ${issue.message}`} class={`banner ${tone}`}>
+      <div><State word={tone === 'bad' ? 'error' : 'warning'} /> <strong>{issue.message}</strong>{issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</div>
+      {action !== null && <div class="actions"><a class="button small" href={action.href}>{action.label}</a></div>}
+    </div>
+  ))}</>;
+}
+
 function Warnings() {
-  const warnings = status.value?.warnings ?? [];
+  const { rest: warnings } = alarmsOf(status.value?.warnings ?? []);
   const [open, setOpen] = useState(false);
   const [first] = warnings;
   if (first === undefined) return null;
@@ -64,7 +77,7 @@ function Warnings() {
     <div class="banner warn">
       <div>
         <ul>{shown.map((issue, i) => (
-          <li key={i}><State word="warning" /> <a href={addressOf(issue.at.file)}>{issue.at.file === 'weir' ? 'weir' : `${issue.at.file}:${issue.at.line}`}</a> {issue.message}{open && issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</li>
+          <li key={i}><State word="warning" /> <a href={addressOf(issue.at.file)}>{issue.at.file}:{issue.at.line}</a> {issue.message}{open && issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</li>
         ))}</ul>
       </div>
       <div class="actions"><button type="button" class="button small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Less' : warnings.length === 1 ? 'More' : `All ${warnings.length} warnings`}</button></div>

@@ -28,6 +28,7 @@ export function Shell() {
   useWarningOnLeave();
   return (
     <div class="shell">
+      <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById('content')?.focus(); }}>Skip to the page</a>
       <header class="topbar">
         <div class="topbar-row">
           <a class="brand" href="#/overview" aria-label="weir, overview"><Logo />weir</a>
@@ -45,7 +46,7 @@ export function Shell() {
           </div>
         </div>
       </header>
-      <main class="content">
+      <main class="content" id="content" tabIndex={-1}>
         <Banners />
         {status.value === null ? <p class="loading" role="status">Reading the state of the balancer…</p> : <Page />}
       </main>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Reading, ServerReading } from '../engine/engine.ts';
 import { RESPONSE_BOUNDS_MS, RESPONSE_BUCKETS } from '../engine/response-times.ts';
-import { createResponseWindow, directorResponses, responsesSince, responseView, sumOfResponses } from './responses.ts';
+import { createRecentWindow, directorRecent, responsesSince, responseView, sumOfResponses } from './recent.ts';
 
 const counts = (filled: Readonly<Record<number, number>>): number[] => Array.from({ length: RESPONSE_BUCKETS }, (_, i) => filled[i] ?? 0);
 
@@ -32,13 +32,13 @@ test('no replies have no times; an engine that does not see them says nothing at
 
 test('a director is the sum of its servers, those the engine does not see left out', () => {
   const director = (servers: readonly ServerReading[]) => ({ name: 'd', packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessions: 0, sessionsCreated: 0, drops: {}, servers });
-  const since = directorResponses(director([server(counts({ 4: 1 }), 'a')]), director([server(counts({ 4: 3 }), 'a'), server(counts({ 5: 7 }), 'b'), server(null, 'c')]));
-  assert.deepEqual(sumOfResponses([...since.values()]), counts({ 4: 2, 5: 7 }));
+  const since = directorRecent(director([server(counts({ 4: 1 }), 'a')]), director([server(counts({ 4: 3 }), 'a'), server(counts({ 5: 7 }), 'b'), server(null, 'c')]));
+  assert.deepEqual(sumOfResponses([...since.values()].map(({ responses }) => responses)), counts({ 4: 2, 5: 7 }));
   assert.equal(sumOfResponses([null, null]), null);
 });
 
 test('the window is one to two times its length, and starts again with the counters', () => {
-  const window = createResponseWindow(10);
+  const window = createRecentWindow(10);
   assert.equal(window.base(reading(0)), null);
   const spans = Array.from({ length: 60 }, (_, i) => {
     window.push(reading(i));

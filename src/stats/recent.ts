@@ -1,10 +1,10 @@
-/** Response times of a span: differences of the engine's cumulative counts by bucket, made into percentiles. Pure but for the window's two readings. */
+/** What servers did lately: differences of the engine's cumulative counts, response times made into percentiles. Pure but for the window's two readings. */
 import type { ResponseView } from '../client/types.ts';
 import type { DirectorReading, Reading, ServerReading } from '../engine/engine.ts';
 import { RESPONSE_BUCKETS, responsePercentile } from '../engine/response-times.ts';
 
-/** A view's percentiles are those of the last one to two of these. */
-export const RESPONSE_WINDOW_MS = 10_000;
+/** What a view calls recent is the last one to two of these. */
+export const RECENT_MS = 10_000;
 
 /** Returns the counts that came since `before`; all of them when there was nothing before; null when the engine does not see replies. Counts that started again give none. */
 export function responsesSince(before: ServerReading | undefined, now: ServerReading): readonly number[] | null {
@@ -36,19 +36,30 @@ export function responseView(counts: readonly number[] | null): ResponseView | n
   return { replies: counts.reduce((sum, count) => sum + count, 0), p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
 }
 
-/** Returns the counts of each server of a director since `before`, by the server's name and address. */
-export function directorResponses(before: DirectorReading | undefined, now: DirectorReading | undefined): ReadonlyMap<string, readonly number[] | null> {
-  const old = new Map((before?.servers ?? []).map((server) => [responseKey(server), server]));
-  return new Map((now?.servers ?? []).map((server) => [responseKey(server), responsesSince(old.get(responseKey(server)), server)]));
+/** What one server did since an earlier reading. */
+export interface Recent {
+  readonly sessions: number;
+  readonly packetsIn: number;
+  readonly responses: readonly number[] | null;
 }
 
-/** Returns what a server is known by in directorResponses. */
-export function responseKey(server: Pick<ServerReading, 'name' | 'address'>): string {
+/** Returns what each server of a director did since `before`, by the server's name and address. */
+export function directorRecent(before: DirectorReading | undefined, now: DirectorReading | undefined): ReadonlyMap<string, Recent> {
+  const old = new Map((before?.servers ?? []).map((server) => [recentKey(server), server]));
+  return new Map((now?.servers ?? []).map((server) => {
+    const was = old.get(recentKey(server));
+    const since = (pick: (one: ServerReading) => number): number => Math.max(0, pick(server) - (was === undefined ? 0 : pick(was)));
+    return [recentKey(server), { sessions: since((one) => one.sessionsCreated), packetsIn: since((one) => one.packetsIn), responses: responsesSince(was, server) }];
+  }));
+}
+
+/** Returns what a server is known by in directorRecent. */
+export function recentKey(server: Pick<ServerReading, 'name' | 'address'>): string {
   return `${server.name}|${server.address}`;
 }
 
-/** Keeps the reading that percentiles are measured from. */
-export interface ResponseWindow {
+/** Keeps the reading that what is recent is measured from. */
+export interface RecentWindow {
   /** Takes in a reading as it is made. */
   push(reading: Reading): void;
   /** Returns the reading to measure `now` from: one to two windows old, younger only right after the start or when counters started again; null before the first. */
@@ -56,7 +67,7 @@ export interface ResponseWindow {
 }
 
 /** Returns a window that has seen nothing. It holds two readings, whatever passes through. */
-export function createResponseWindow(windowMs = RESPONSE_WINDOW_MS): ResponseWindow {
+export function createRecentWindow(windowMs = RECENT_MS): RecentWindow {
   let older: Reading | null = null;
   let newer: Reading | null = null;
   return {
