@@ -14,15 +14,19 @@ const count = (value: number | null): string => (value === null ? '–' : countT
 const bits = (value: number | null): string => (value === null ? '–' : bitRateText(value));
 
 export function DirectorGraphs({ director, engine }: { readonly director: DirectorView; readonly engine: string }) {
-  const [spanMs, setSpanMs] = useState<number>(SPANS[1][0]);
-  const { times, points } = graphOf(useDirectorHistory(director.name), director.name, spanMs);
+  const [chosen, setChosen] = useState<number | null>(null);
+  const known = useDirectorHistory(director.name);
+  const knownMs = (known.at(-1)?.atMs ?? 0) - (known[0]?.atMs ?? 0);
+  // Until somebody chooses: no longer than what is known, so that a young director's graphs are not all empty.
+  const spanMs = chosen ?? (knownMs > 2 * SPANS[0][0] ? SPANS[1][0] : SPANS[0][0]);
+  const { times, points } = graphOf(known, director.name, spanMs);
   const line = (label: string, look: number, pick: (one: DirectorSample) => number | null): Line => ({ label, values: points.map((one) => (one === null ? null : pick(one))), ...(LOOKS[look] ?? { colour: '--muted' }) });
   const drops = dropLines(points).map(({ reason, values }, i): Line => ({ label: reason, values, ...(LOOKS[i] ?? { colour: '--muted' }) }));
   const shared = { times, spanMs };
   return (
     <section class="graphs" aria-label="Graphs">
       <div class="segments" role="group" aria-label="Graphs show the last">
-        {SPANS.map(([ms, label]) => <button key={ms} type="button" aria-pressed={ms === spanMs} onClick={() => setSpanMs(ms)}>{label}</button>)}
+        {SPANS.map(([ms, label]) => <button key={ms} type="button" aria-pressed={ms === spanMs} onClick={() => setChosen(ms)}>{label}</button>)}
       </div>
       <div class="charts">
         <Chart {...shared} title="Packets a second" text={count} lines={[line('in', 0, (one) => one.packetsInPerS), line('out', 1, (one) => one.packetsOutPerS)]} />

@@ -33,7 +33,7 @@ export function DirectorServers({ director }: { readonly director: DirectorView 
           <table class="stacked">
             <thead><tr>
               <th>Server</th><th>State</th><th>Why, and since when</th><th class="num">Weight</th><th class="num">Sessions</th>
-              <th class="num share-head">Share <span class="sub" title={shares.meaning}>of {shares.of}; | is its weight's</span></th>
+              <th class="num" title={shares.meaning}>Share <span class="sub">of {shares.of}</span></th>
               {answers && <th class="num">Response <span class="sub">p50, p90, p99</span></th>}
               <th class="num">Packets <span class="sub">in, out</span></th>{admin && <th><span class="visually-hidden">Change</span></th>}
             </tr></thead>
@@ -54,7 +54,7 @@ export function DirectorServers({ director }: { readonly director: DirectorView 
           {found.length === 0 && <p class="empty">No server matches “{filter}”.</p>}
         </div>
       )}
-      {shown.length < found.length && <footer><button type="button" class="button small" onClick={() => setAll(true)}>Show all {found.length}</button></footer>}
+      {director.servers.length > 0 && <footer>{shown.length < found.length && <button type="button" class="button small" onClick={() => setAll(true)}>Show all {found.length}</button>}<span>The mark on a share's bar is what its weight gives. {shares.meaning}</span></footer>}
     </section>
   );
 }
