@@ -25,5 +25,5 @@ test('a sorry server is due nothing while another serves, and all when none does
 
 test('nothing to share is no share, and no weight gives nothing', () => {
   const none = sharesOf([server(0, 0, { sessions: 0, packetsIn: 0 })]);
-  assert.deepEqual([none.of, none.parts, none.due], ['nothing yet', [null], [0]]);
+  assert.deepEqual([none.of, none.parts, none.due], ['', [null], [0]]);
 });

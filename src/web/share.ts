@@ -2,7 +2,7 @@
 import type { ServerView } from '../client/types.ts';
 
 export interface Shares {
-  /** What is shared, for the head of the column: `38 new sessions`. */
+  /** What is shared, for the head of the column: `38 new sessions`; empty when there is nothing. */
   readonly of: string;
   /** Where that is from, in a sentence. */
   readonly meaning: string;
@@ -28,5 +28,5 @@ export function sharesOf(servers: readonly ServerView[]): Shares {
     const total = servers.reduce((sum, server) => sum + pick(server), 0);
     if (total > 0) return { of: `${total} ${total === 1 ? one : many}`, meaning, parts: servers.map((server) => pick(server) / total), due };
   }
-  return { of: 'nothing yet', meaning: 'No sessions, and no datagrams in the last seconds.', parts: servers.map(() => null), due };
+  return { of: '', meaning: 'No sessions, and no datagrams in the last seconds.', parts: servers.map(() => null), due };
 }

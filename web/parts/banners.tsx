@@ -77,7 +77,7 @@ function Warnings() {
     <div class="banner warn">
       <div>
         <ul>{shown.map((issue, i) => (
-          <li key={i}><State word="warning" /> <a href={addressOf(issue.at.file)}>{issue.at.file}:{issue.at.line}</a> {issue.message}{open && issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</li>
+          <li key={i} class={open ? '' : 'folded'} title={open ? undefined : issue.message}><State word="warning" /> <a href={addressOf(issue.at.file)}>{issue.at.file}:{issue.at.line}</a> {issue.message}{open && issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</li>
         ))}</ul>
       </div>
       <div class="actions"><button type="button" class="button small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Less' : warnings.length === 1 ? 'More' : `All ${warnings.length} warnings`}</button></div>

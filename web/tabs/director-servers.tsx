@@ -33,19 +33,19 @@ export function DirectorServers({ director }: { readonly director: DirectorView 
           <table class="stacked">
             <thead><tr>
               <th>Server</th><th>State</th><th>Why, and since when</th><th class="num">Weight</th><th class="num">Sessions</th>
-              <th class="num" title={shares.meaning}>Share <span class="sub">of {shares.of}</span></th>
-              {answers && <th class="num">Response <span class="sub">p50, p90, p99</span></th>}
+              <th class="num" title={shares.meaning}>Share{shares.of !== '' && <span class="sub"> of {shares.of}</span>}</th>
+              {answers && <><th class="num" title="Half of the replies of the last 10 to 20 seconds came sooner">p50</th><th class="num" title="Nine tenths came sooner">p90</th><th class="num" title="99 of 100 came sooner">p99</th></>}
               <th class="num">Packets <span class="sub">in, out</span></th>{admin && <th><span class="visually-hidden">Change</span></th>}
             </tr></thead>
             <tbody>{shown.map(({ server, part, due }) => (
               <tr key={`${server.name} ${server.address}`}>
-                <td><strong>{server.name}</strong><span class="sub mono">{server.address}</span></td>
+                <td><strong>{server.name}</strong> <span class="sub mono">{server.address}</span></td>
                 <td><State word={server.state} />{(server.override !== null || server.sorry) && <span class="sub">{server.override === null ? 'sorry server' : `by an operator: ${server.override}`}</span>}</td>
                 <td class="reason">{server.reason}{server.sinceMs > 0 && <> · {spanText(statusAtMs.value - server.sinceMs)}</>}</td>
                 <td class="num" data-label="Weight">{server.weight}{server.weight !== server.configuredWeight && <span class="muted"> of {server.configuredWeight}</span>}</td>
                 <td class="num" data-label="Sessions">{countText(server.sessions)}</td>
                 <td class="num" data-label="Share"><Share part={part} due={due} meaning={shares.meaning} /></td>
-                {answers && <td class="num" data-label="Response p50, p90, p99">{server.responses === null || server.responses.replies === 0 ? <span class="muted">no replies</span> : <>{msText(server.responses.p50Ms)}<span class="sub">{msText(server.responses.p90Ms)}, {msText(server.responses.p99Ms)}</span></>}</td>}
+                {answers && <><Ms label="p50" ms={server.responses?.p50Ms} /><Ms label="p90" ms={server.responses?.p90Ms} /><Ms label="p99" ms={server.responses?.p99Ms} /></>}
                 <td class="num" data-label="Packets in, out">{countText(server.packetsIn)}<span class="muted">, {countText(server.packetsOut)}</span></td>
                 {admin && <td><Actions server={server} /></td>}
               </tr>
@@ -57,6 +57,11 @@ export function DirectorServers({ director }: { readonly director: DirectorView 
       {director.servers.length > 0 && <footer>{shown.length < found.length && <button type="button" class="button small" onClick={() => setAll(true)}>Show all {found.length}</button>}<span>The mark on a share's bar is what its weight gives. {shares.meaning}</span></footer>}
     </section>
   );
+}
+
+/** A response time in its cell; without replies lately there is none. */
+function Ms({ label, ms }: { readonly label: string; readonly ms: number | null | undefined }) {
+  return <td class={ms == null ? 'num muted' : 'num'} data-label={label} title={ms == null ? 'No replies in the last seconds' : undefined}>{msText(ms ?? null)}</td>;
 }
 
 function Share({ part, due, meaning }: { readonly part: number | null; readonly due: number; readonly meaning: string }) {

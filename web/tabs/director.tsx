@@ -19,6 +19,8 @@ export function Director({ name }: { readonly name: string }) {
         <span class="sub mono grow">{director.vip} {director.protocol} · {director.balance} · {director.mode}</span>
         <a class="button" href={`#/sessions?director=${encodeURIComponent(name)}`}>Sessions</a>
       </div>
+      {director.state === 'down' && <div class="banner bad" role="alert"><div><State word="error" /> <strong>No server of {name} takes sessions: every datagram to {director.vip} is dropped.</strong> The table below says why each is out.</div></div>}
+      {director.state === 'sorry' && <div class="banner warn" role="alert"><div><State word="warning" /> <strong>Only the sorry server of {name} serves.</strong> Every other is out.</div></div>}
       <DirectorGraphs director={director} engine={status.value?.engine.name ?? ''} />
       <DirectorServers director={director} />
       <Drops director={director} />

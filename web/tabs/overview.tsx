@@ -48,13 +48,13 @@ function Line({ director }: { readonly director: DirectorView }) {
   const up = real.filter(({ state }) => state === 'up' || state === 'unknown').length;
   return (
     <tr>
-      <td><a href={directorAddress(director.name)}><strong>{director.name}</strong></a><span class="sub mono">{director.vip} {director.protocol}</span></td>
+      <td><a href={directorAddress(director.name)}><strong>{director.name}</strong></a> <span class="sub mono">{director.vip} {director.protocol}</span></td>
       <td><State word={director.state} /></td>
       <Traffic name={director.name} />
       <td class="num wide-only">{director.responses === null ? <span class="muted" title="The engine does not see replies">–</span> : msText(director.responses.p90Ms)}</td>
       <td class="num">{countText(director.sessions)}</td>
       <td class="num">{up} <span class="muted">of {real.length}</span></td>
-      <td class="wide-only">{director.balance}<span class="sub">{director.mode}</span></td>
+      <td class="wide-only">{director.balance} <span class="muted">{director.mode}</span></td>
     </tr>
   );
 }
@@ -65,7 +65,7 @@ function Traffic({ name }: { readonly name: string }) {
   const rates = ratesOf(name);
   const drops = dropsOf(name);
   return <>
-    <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points={sparkPoints(rates, { width: 96, height: 24, slots: 60 })} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
+    <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><path class="base" d="M0 23H96" vector-effect="non-scaling-stroke" /><polyline points={sparkPoints(rates, { width: 96, height: 24, slots: 60 })} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
     <td class="num wide-only">{countText(rates.at(-1) ?? 0)}</td>
     <td class={`num wide-only ${drops > 0 ? 'warn' : ''}`}>{countText(drops)}</td>
   </>;

@@ -114,7 +114,7 @@ function Row({ session, onPin, onChanged }: { readonly session: Session; readonl
   });
   return (
     <tr>
-      <td class="mono">{client}</td><td>{director}<span class="sub mono">{vip}</span></td><td data-label="Server">{server}<span class="sub mono">{serverAddress}</span></td>
+      <td class="mono">{client}</td><td>{director} <span class="sub mono">{vip}</span></td><td data-label="Server">{server} <span class="sub mono">{serverAddress}</span></td>
       <td class="num" data-label="Age">{secondsText(ageMs)}</td><td class="num" data-label="Idle">{secondsText(idleMs)}{outstanding > 0 && <span class="sub">awaits {outstanding}</span>}</td><td class="num" data-label="Ends in">{secondsText(expiresInMs)}</td>
       <td class="num" data-label="Packets in, out">{countText(packetsIn)}<span class="muted">, {countText(packetsOut)}</span></td>
       <td><div class="row-actions"><Menu label={`Acts on the session of ${client}`} items={[
