@@ -8,6 +8,7 @@ test('without options: 100 and 1000 clients, 3 and 16 servers, weir and its thre
     clients: [100, 1000],
     servers: [3, 16],
     subjects: ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request'],
+    rounds: 1,
     sections: true,
     quick: false,
     json: null,
@@ -21,6 +22,7 @@ test('every option is taken, with a blank or an equals sign', () => {
     clients: [10, 20],
     servers: [1],
     subjects: ['weir', 'routing'],
+    rounds: 1,
     sections: false,
     quick: false,
     json: 'out.json',
@@ -40,8 +42,9 @@ test('help is asked for from anywhere', () => {
 
 test('bad words are refused with what was expected', () => {
   const rows: [string[], RegExp][] = [
-    [[], /`userspace`, got nothing/],
-    [['xdp'], /`userspace`, got `xdp`/],
+    [[], /`userspace` or `xdp`, got nothing/],
+    [['lvs'], /`userspace` or `xdp`, got `lvs`/],
+    [['xdp', '--rounds', '21'], /--rounds takes numbers from 1 to 20/],
     [['userspace', '--client', '3'], /unknown word `--client`/],
     [['userspace', '--clients'], /--clients needs a value, got nothing/],
     [['userspace', '--clients', '--quick'], /--clients needs a value, got `--quick`/],
@@ -49,7 +52,7 @@ test('bad words are refused with what was expected', () => {
     [['userspace', '--clients', '1e3'], /got `1e3`/],
     [['userspace', '--servers', '3,,4'], /got ``/],
     [['userspace', '--servers', '201'], /from 1 to 200/],
-    [['userspace', '--subjects', 'nginx,haproxy'], /unknown subject `haproxy`; known are nginx, nginx-request, pen/],
+    [['userspace', '--subjects', 'nginx,haproxy'], /unknown subject `haproxy`; known are limit, routing, nftables, nginx/],
   ];
   for (const [argv, message] of rows) {
     assert.throws(() => parseArgs(argv), (error) => error instanceof UsageError && message.test(error.message), argv.join(' '));

@@ -2,29 +2,48 @@
 
 /** What to measure. */
 export interface BenchOptions {
-  readonly engine: 'userspace';
+  readonly engine: 'userspace' | 'xdp';
   readonly clients: readonly number[];
   readonly servers: readonly number[];
   readonly subjects: readonly SubjectName[];
-  /** Without the sections on new sessions, memory and latency, which are weir's alone. */
+  /** How often each cell is measured, all subjects in turn; the best counts. */
+  readonly rounds: number;
+  /** Without the sections that follow the table of rates. */
   readonly sections: boolean;
   readonly quick: boolean;
   readonly json: string | null;
 }
 
-export const SUBJECT_NAMES = ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request', 'routing'] as const;
+export const SUBJECT_NAMES = ['limit', 'routing', 'nftables', 'nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request', 'naive', 'xdp'] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
-export const USAGE = `usage: npm run bench -- userspace [options]
+type Defaults = Pick<BenchOptions, 'clients' | 'servers' | 'subjects' | 'rounds'>;
+
+const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaults; readonly quick: Omit<Defaults, 'subjects'> }>> = {
+  userspace: {
+    whole: { clients: [100, 1000], servers: [3, 16], subjects: ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request'], rounds: 1 },
+    quick: { clients: [1000], servers: [3], rounds: 1 },
+  },
+  xdp: {
+    whole: { clients: [1000, 100_000], servers: [16], subjects: ['limit', 'routing', 'nftables', 'nginx', 'weir', 'naive', 'xdp'], rounds: 3 },
+    quick: { clients: [1000, 100_000], servers: [16], rounds: 1 },
+  },
+};
+
+export const USAGE = `usage: npm run bench -- userspace|xdp [options]
 
 Highest rate of round trips with under 1 % loss on one balancer core, side by side with its peers. Needs root, two CPUs and the
-Debian packages clang libbpf-dev libbpf1 nginx-light libnginx-mod-stream pen iproute2 ethtool.
+Debian packages clang libbpf-dev libbpf1 nftables conntrack nginx-light libnginx-mod-stream pen iproute2 ethtool.
+
+  userspace                 beside nginx, pen and a plain node:dgram proxy
+  xdp                       beside an XDP program that only routes, the kernel's routing, nftables, nginx and weir's userspace engine
 
   --clients 100,1000        how many clients send (1..1000000)
   --servers 3,16            how many servers answer (1..200)
-  --subjects nginx,pen,...  of ${SUBJECT_NAMES.join(', ')}; routing is the kernel without any balancer
-  --no-sections             only the table of rates: no new sessions, memory and latency of weir
-  --quick                   1000 clients, 3 servers, shorter tries, 5 % resolution
+  --subjects nginx,pen,...  of ${SUBJECT_NAMES.join(', ')}
+  --rounds 3                measure all subjects so many times in turn (1..20), the best counts
+  --no-sections             only the table of rates: no new sessions, memory, and what else is told of weir
+  --quick                   fewer cells, one round, shorter tries, 5 % resolution
   --json FILE               the figures, machine and versions too
 `;
 
@@ -38,16 +57,17 @@ export class UsageError extends Error {
 
 const MAX_CLIENTS = 1_000_000;
 const MOST_SERVERS = 200;
+const MOST_ROUNDS = 20;
 
 /** Returns the options, or 'help'. Throws UsageError on anything unknown. */
 export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
   if (argv.includes('--help') || argv.includes('-h')) return 'help';
   const words = argv.flatMap((word) => (/^--[a-z-]+=/.test(word) ? [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)] : [word]));
   const [engine, ...rest] = words;
-  if (engine !== 'userspace') throw new UsageError(`expected what to measure, \`userspace\`, got ${engine === undefined ? 'nothing' : `\`${engine}\``}`);
-  let clients: readonly number[] | undefined;
-  let servers: readonly number[] | undefined;
-  let subjects: readonly SubjectName[] = ['nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request'];
+  if (engine !== 'userspace' && engine !== 'xdp') {
+    throw new UsageError(`expected what to measure, \`userspace\` or \`xdp\`, got ${engine === undefined ? 'nothing' : `\`${engine}\``}`);
+  }
+  let asked: Partial<Defaults> = {};
   let sections = true;
   let quick = false;
   let json: string | null = null;
@@ -55,13 +75,16 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
     const word = rest.shift() ?? '';
     switch (word) {
       case '--clients':
-        clients = numbers(word, rest.shift(), MAX_CLIENTS);
+        asked = { ...asked, clients: numbers(word, rest.shift(), MAX_CLIENTS) };
         break;
       case '--servers':
-        servers = numbers(word, rest.shift(), MOST_SERVERS);
+        asked = { ...asked, servers: numbers(word, rest.shift(), MOST_SERVERS) };
         break;
       case '--subjects':
-        subjects = value(word, rest.shift()).split(',').map(subjectName);
+        asked = { ...asked, subjects: value(word, rest.shift()).split(',').map(subjectName) };
+        break;
+      case '--rounds':
+        asked = { ...asked, rounds: number(word, value(word, rest.shift()), MOST_ROUNDS) };
         break;
       case '--no-sections':
         sections = false;
@@ -73,10 +96,11 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
         json = value(word, rest.shift());
         break;
       default:
-        throw new UsageError(`unknown word \`${word}\`; options are --clients --servers --subjects --no-sections --quick --json --help`);
+        throw new UsageError(`unknown word \`${word}\`; options are --clients --servers --subjects --rounds --no-sections --quick --json --help`);
     }
   }
-  return { engine, clients: clients ?? (quick ? [1000] : [100, 1000]), servers: servers ?? (quick ? [3] : [3, 16]), subjects, sections, quick, json };
+  const defaults = DEFAULTS[engine];
+  return { engine, ...defaults.whole, ...(quick ? defaults.quick : {}), ...asked, sections, quick, json };
 }
 
 function value(option: string, word: string | undefined): string {
@@ -85,13 +109,13 @@ function value(option: string, word: string | undefined): string {
 }
 
 function numbers(option: string, word: string | undefined, most: number): readonly number[] {
-  return value(option, word)
-    .split(',')
-    .map((text) => {
-      const number = Number(text);
-      if (!/^\d+$/.test(text) || number < 1 || number > most) throw new UsageError(`${option} takes numbers from 1 to ${most} with commas between, got \`${text}\``);
-      return number;
-    });
+  return value(option, word).split(',').map((text) => number(option, text, most));
+}
+
+function number(option: string, text: string, most: number): number {
+  const parsed = Number(text);
+  if (!/^\d+$/.test(text) || parsed < 1 || parsed > most) throw new UsageError(`${option} takes numbers from 1 to ${most}, got \`${text}\``);
+  return parsed;
 }
 
 function subjectName(text: string): SubjectName {

@@ -13,11 +13,11 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs one tool to its end (at most 20 s) and returns its stdout. Throws CommandError when it cannot start or exits other than 0. */
-export function run(command: string, args: readonly string[], options: { input?: string } = {}): string {
+/** Runs one tool to its end (at most 20 s, or `limitMs`) and returns its stdout. Throws CommandError when it cannot start or exits other than 0. */
+export function run(command: string, args: readonly string[], options: { input?: string; limitMs?: number } = {}): string {
   const result = spawnSync(command, args, {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: options.limitMs ?? 20_000,
     maxBuffer: 16 << 20,
     env: { ...process.env, LC_ALL: 'C' },
     ...(options.input === undefined ? {} : { input: options.input }),

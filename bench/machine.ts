@@ -13,7 +13,7 @@ export interface Machine {
   readonly os: string;
   /** 1-minute load average when asked: others on the machine make figures worse. */
   readonly load: number;
-  /** `ulimit -Hn`: the most sockets a subject can have. */
+  /** `ulimit -Hn`: the most sockets a process of a subject can have. */
   readonly descriptors: number;
   /** Current git revision; null outside a clone. */
   readonly revision: string | null;
@@ -46,7 +46,13 @@ export function machineText(machine: Machine): string {
   return `${machine.cpus} x ${machine.cpu}, ${machine.memoryMb} MB, ${machine.os}, Linux ${machine.kernel}, Node ${machine.node}, ${machine.descriptors} descriptors, revision ${machine.revision ?? 'unknown'}, load ${machine.load.toFixed(2)}`;
 }
 
-function hardDescriptors(): number {
+/** Returns a warning when others use the CPUs; empty when nobody does. */
+export function loadWarning(machine: Machine): readonly string[] {
+  return machine.load > 0.5 ? [`the load average is ${machine.load.toFixed(2)}: others use the CPUs, and figures will be lower than they could be`] : [];
+}
+
+/** Returns `ulimit -Hn`, or 0 where it cannot be read. */
+export function hardDescriptors(): number {
   try {
     return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0);
   } catch {

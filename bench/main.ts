@@ -1,6 +1,8 @@
 /** `npm run bench`: argv -> measurement -> table on stdout, progress on stderr. Exit codes: 0 measured, 1 failed, 2 bad words, 3 this machine cannot, 130 interrupted. */
 import { parseArgs, UsageError, USAGE } from './args.ts';
-import { benchUserspace, CannotMeasure } from './userspace.ts';
+import { CannotMeasure } from './stage.ts';
+import { benchUserspace } from './userspace.ts';
+import { benchXdp } from './xdp.ts';
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -16,7 +18,8 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    process.stdout.write(await benchUserspace(options, interrupted.signal, (line) => process.stderr.write(`${line}\n`)));
+    const bench = options.engine === 'xdp' ? benchXdp : benchUserspace;
+    process.stdout.write(await bench(options, { signal: interrupted.signal, progress: (line) => process.stderr.write(`${line}\n`) }));
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {

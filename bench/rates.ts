@@ -1,74 +1,126 @@
-/** The table of rates: every subject, every number of clients and servers, in one run. */
+/** The rate of one subject: its search, and the rounds in which all subjects are searched in turn. */
 import type { SubjectName } from './args.ts';
 import { searchRate, type SearchResult } from './search.ts';
+import type { Stage } from './stage.ts';
 import type { RunningSubject, Subject } from './subjects/subject.ts';
 import { microsText, percentText, rateText, ratioText, renderTable } from './table.ts';
-import type { Topology } from './topology/topology.ts';
-import type { Traffic } from './traffic/traffic.ts';
-import { observe, warmUp, type ClientRange, type Observation } from './trial.ts';
+import { observe, settle, SMALL_FRAME_BYTES, warmUp, type ClientRange, type Observation } from './trial.ts';
 
 /** One cell of the table. `half` is latency at half the rate; null when no rate held. */
 export interface RateResult extends SearchResult {
   readonly subject: SubjectName;
   readonly clients: number;
   readonly servers: number;
+  readonly frameBytes: number;
   readonly half: { readonly rate: number; readonly p50Us: number; readonly p99Us: number } | null;
   /** Replies that reached another client than the one that asked, over all tries: must be 0. */
   readonly misdelivered: number;
+  /** What each round found, in order; `rate` is the best of them. */
+  readonly rounds: readonly number[];
 }
 
-/** Where a measurement happens. */
-export interface Stage {
-  readonly topology: Topology;
-  readonly traffic: Traffic;
-  readonly quick: boolean;
-  readonly progress: (line: string) => void;
+export interface Load {
+  readonly clients: number;
+  readonly frameBytes?: number;
 }
 
 const LOWEST_RATE = 500;
 const HIGHEST_RATE = 3_000_000;
 const MAX_LOSS = 0.01;
+/** A later round begins at the best rate so far and looks no further down than this share of it: a round this bad was disturbed and says nothing. */
+const DISTURBED = 0.7;
 
-/** Returns the searching part of SearchOptions for the bench's rates. */
-export function searchOptions(quick: boolean, start: number) {
-  return { start, step: 1.5, resolution: quick ? 0.05 : 0.02, tries: 3, maxLoss: MAX_LOSS, lowest: LOWEST_RATE, highest: HIGHEST_RATE } as const;
+/** Returns the searching part of SearchOptions for the bench's rates. `best` is what an earlier round found. */
+export function searchOptions(quick: boolean, start: number, best = 0) {
+  const common = { resolution: quick ? 0.05 : 0.02, tries: 3, maxLoss: MAX_LOSS, highest: HIGHEST_RATE } as const;
+  return best > 0 ? { ...common, start: best, step: 1.06, lowest: best * DISTURBED } : { ...common, start, step: 1.5, lowest: LOWEST_RATE };
 }
 
-/** Returns how long one try sends, in seconds. */
-export function trySeconds(quick: boolean): number {
-  return quick ? 1 : 1.6;
-}
+/**
+ * How long one try sends. Short of a second: what waits for the balancer's CPU behind its real-time threads is let on it for 50 ms after that
+ * (the kernel's fair server), and no subject lost what was lost then.
+ */
+export const TRY_SECONDS = 0.8;
 
-/** Measures one subject with `clients`. Rejects when the subject does not start or never answers. */
-export async function measureRate(stage: Stage, subject: Subject, name: SubjectName, clients: number): Promise<RateResult> {
+/** Measures one subject. `before` is the result of earlier rounds, and part of the one returned. Rejects when the subject does not start or never answers. */
+export async function measureRate(stage: Stage, subject: Subject, name: SubjectName, load: Load, before?: RateResult): Promise<RateResult> {
   const { topology, traffic, quick, progress } = stage;
+  const { clients, frameBytes = SMALL_FRAME_BYTES } = load;
   const range: ClientRange = { first: 0, count: clients };
-  const title = `${name}, ${clients} clients, ${topology.place.servers} servers`;
-  let misdelivered = 0;
-  const running = await subject.start(topology);
+  const servers = topology.place.servers;
+  const title = `${name}, ${clients} clients, ${servers} servers${frameBytes === SMALL_FRAME_BYTES ? '' : `, ${frameBytes}-byte frames`}`;
+  let misdelivered = before?.misdelivered ?? 0;
+  let turn = 0;
+  const running = await subject.start(topology, { clients });
   try {
+    await warmUp(traffic, running, range, subject.sessionsPerSecond);
     const attempt = async (rate: number): Promise<Observation> => {
-      await warmUp(traffic, running, range);
-      const seen = await observe(traffic, running, range, rate, trySeconds(quick));
+      await settle(traffic, running, range);
+      const seen = await observe(traffic, running, { clients: range, rate, seconds: TRY_SECONDS, turn, frameBytes });
       misdelivered += seen.misdelivered;
+      // The next try goes on where this one ended: a slow subject would never see the last of 100,000 clients.
+      turn = (turn + seen.sent) % clients;
       return seen;
     };
     const found = await searchRate(attempt, {
-      ...searchOptions(quick, name === 'routing' ? 100_000 : 16_000),
+      ...searchOptions(quick, subject.guess, before?.rate),
       onTrial: (rate, trial, verdict) => progress(`${title}: ${rateText(rate).padStart(7)}/s  loss ${percentText(trial.loss).padStart(7)}  ${verdict}`),
     });
-    const half = found.rate > 0 ? await atRate(attempt, found.rate / 2) : null;
+    const better = before === undefined || found.rate > before.rate;
+    const half = found.rate > 0 && better ? await atRate(attempt, found.rate / 2) : null;
     progress(`${title}: ${rateText(found.rate)}/s${found.limit === 'subject' ? '' : ` (limited by ${found.limit === 'generator' ? 'the generator' : 'the highest rate tried'})`}`);
-    return { subject: name, clients, servers: topology.place.servers, ...found, half, misdelivered };
+    const rounds = [...(before?.rounds ?? []), found.rate];
+    const trials = found.trials + (before?.trials ?? 0);
+    if (!better) return { ...before, rounds, trials, misdelivered };
+    return { subject: name, clients, servers, frameBytes, ...found, half, rounds, trials, misdelivered };
   } finally {
     await running.stop();
   }
+}
+
+/** Which cells `measureRounds` fills: every subject under one load. */
+export interface RoundsOptions {
+  readonly names: readonly SubjectName[];
+  readonly subjects: Readonly<Record<SubjectName, Subject>>;
+  readonly load: Load;
+  readonly rounds: number;
+  /** Told of each cell that cannot be measured; the others go on. */
+  readonly onFailure: (message: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Measures A, B, C, then A, B, C again: what changes on the machine from minute to minute then touches all of them, and the best of the
+ * rounds counts. The first round searches from the subject's guess, later ones around the best so far. Rejects when `signal` aborts.
+ */
+export async function measureRounds(stage: Stage, options: RoundsOptions): Promise<RateResult[]> {
+  const found = new Map<SubjectName, RateResult>();
+  const failed = new Set<SubjectName>();
+  for (let round = 0; round < options.rounds; round++) {
+    for (const name of options.names) {
+      if (failed.has(name)) continue;
+      try {
+        found.set(name, await measureRate(stage, options.subjects[name], name, options.load, found.get(name)));
+      } catch (error) {
+        if (options.signal.aborted || !(error instanceof Error)) throw error;
+        // What earlier rounds found stands; a subject that never held anything is not tried again.
+        if (!found.has(name)) failed.add(name);
+        options.onFailure(`${name}, ${options.load.clients} clients, ${stage.topology.place.servers} servers, round ${round + 1}: ${error.message}`);
+      }
+    }
+  }
+  return [...found.values()];
 }
 
 /** Returns the latency of one try at `rate`. */
 export async function atRate(attempt: (rate: number) => Promise<Observation>, rate: number): Promise<{ rate: number; p50Us: number; p99Us: number }> {
   const { p50Us, p99Us } = await attempt(rate);
   return { rate, p50Us, p99Us };
+}
+
+/** Returns the cell's rate, with `>=` when something else than the subject ended the search. */
+export function cellText(result: RateResult): string {
+  return result.rate > 0 ? `${result.limit === 'subject' ? '' : '>= '}${rateText(result.rate)}` : 'none held';
 }
 
 /** Returns the table with ratios to both nginx and to pen of the same clients and servers. */
@@ -79,7 +131,7 @@ export function rateTable(results: readonly RateResult[]): string {
       result.subject,
       String(result.clients),
       String(result.servers),
-      result.rate > 0 ? `${result.limit === 'subject' ? '' : '>= '}${rateText(result.rate)}` : 'none held',
+      cellText(result),
       ratioText(result.rate, peer('nginx')),
       ratioText(result.rate, peer('nginx-request')),
       ratioText(result.rate, peer('pen')),
@@ -91,8 +143,8 @@ export function rateTable(results: readonly RateResult[]): string {
   return renderTable(['subject', 'clients', 'servers', 'round trips/s', 'of nginx', 'of nginx-request', 'of pen', 'p50 at half', 'p99 at half', 'misdelivered'], rows);
 }
 
-/** Returns an observation of `running` after a warm-up; for sections that start subjects themselves. */
-export async function warmAndObserve(stage: Stage, running: RunningSubject, range: ClientRange, rate: number): Promise<Observation> {
-  await warmUp(stage.traffic, running, range);
-  return observe(stage.traffic, running, range, rate, trySeconds(stage.quick));
+/** Returns an observation of `running` once it has settled; for sections that start subjects themselves. */
+export async function settleAndObserve(stage: Stage, running: RunningSubject, range: ClientRange, rate: number): Promise<Observation> {
+  await settle(stage.traffic, running, range);
+  return observe(stage.traffic, running, { clients: range, rate, seconds: TRY_SECONDS });
 }

@@ -1,8 +1,9 @@
 /** What is asked of weir alone: new sessions per second, bytes per session, latency added to plain routing. */
 import { readMemory } from './memory.ts';
-import { searchOptions, trySeconds, warmAndObserve, type RateResult, type Stage } from './rates.ts';
+import { searchOptions, settleAndObserve, TRY_SECONDS, type RateResult } from './rates.ts';
 import { searchRate, type SearchResult } from './search.ts';
 import { routing } from './subjects/routing.ts';
+import type { Stage } from './stage.ts';
 import type { Subject } from './subjects/subject.ts';
 import { bytesText, microsText, percentText, rateText, renderTable } from './table.ts';
 import { observe, warmUp, type ClientRange } from './trial.ts';
@@ -64,26 +65,26 @@ export async function measureSections(stage: Stage, weir: Subject, best: RateRes
 /** Returns the highest rate at which every datagram comes from a client never seen before. Each try gets a fresh process: tables and ports are empty. */
 export async function measureNewSessions(stage: Stage, subject: Subject): Promise<SearchResult> {
   const trial = async (rate: number) => {
-    const running = await subject.start(stage.topology);
+    const clients = Math.ceil(rate * TRY_SECONDS * 1.1);
+    const running = await subject.start(stage.topology, { clients });
     try {
       // The JIT has to have seen the path: it is not cold in an operator's daemon either.
       await warmUp(stage.traffic, running, { first: 0, count: 2_000 });
-      const count = Math.ceil(rate * trySeconds(stage.quick) * 1.1);
-      return await observe(stage.traffic, running, { first: 2_000, count }, rate, trySeconds(stage.quick));
+      return await observe(stage.traffic, running, { clients: { first: 2_000, count: clients }, rate, seconds: TRY_SECONDS });
     } finally {
       await running.stop();
     }
   };
   return searchRate(trial, {
-    ...searchOptions(stage.quick, NEW_SESSION_START),
+    ...searchOptions(stage.quick, Math.max(NEW_SESSION_START, subject.sessionsPerSecond / 2)),
     resolution: 0.05,
-    onTrial: (rate, seen, verdict) => stage.progress(`new sessions: ${rateText(rate).padStart(7)}/s  loss ${percentText(seen.loss).padStart(7)}  ${verdict}`),
+    onTrial: (rate, seen, verdict) => stage.progress(`new sessions, ${subject.name}: ${rateText(rate).padStart(7)}/s  loss ${percentText(seen.loss).padStart(7)}  ${verdict}`),
   });
 }
 
 /** Returns what 100,000 sessions take beyond the first few. Rejects when fewer than 99 % of the clients were answered. */
 export async function measureMemory(stage: Stage, subject: Subject, sessions: number = MEMORY_SESSIONS): Promise<MemoryResult> {
-  const running = await subject.start(stage.topology);
+  const running = await subject.start(stage.topology, { clients: sessions });
   try {
     if (running.pid === null) throw new Error(`${subject.name} has no process`);
     const first = Math.min(1_000, Math.ceil(sessions / 10));
@@ -93,7 +94,7 @@ export async function measureMemory(stage: Stage, subject: Subject, sessions: nu
     const step = MEMORY_RATE * MEMORY_STEP_SECONDS;
     for (let next = first; next < first + sessions; next += step) {
       const range: ClientRange = { first: next, count: Math.min(step, first + sessions - next) };
-      const seen = await observe(stage.traffic, running, range, MEMORY_RATE, range.count / MEMORY_RATE);
+      const seen = await observe(stage.traffic, running, { clients: range, rate: MEMORY_RATE, seconds: range.count / MEMORY_RATE });
       answered += Math.min(seen.replies, range.count);
       stage.progress(`bytes per session: ${answered} of ${sessions} sessions`);
     }
@@ -114,11 +115,12 @@ export async function measureMemory(stage: Stage, subject: Subject, sessions: nu
 /** Returns latency at `rate` through the subject and through plain routing, the median of three tries each. */
 export async function measureLatency(stage: Stage, subject: Subject, rate: number, clients: number): Promise<LatencyResult> {
   const through = async (one: Subject) => {
-    const running = await one.start(stage.topology);
+    const running = await one.start(stage.topology, { clients });
     try {
+      await warmUp(stage.traffic, running, { first: 0, count: clients });
       const tries: { p50Us: number; p99Us: number }[] = [];
       for (let i = 0; i < LATENCY_TRIES; i++) {
-        const { p50Us, p99Us } = await warmAndObserve(stage, running, { first: 0, count: clients }, rate);
+        const { p50Us, p99Us } = await settleAndObserve(stage, running, { first: 0, count: clients }, rate);
         tries.push({ p50Us, p99Us });
         stage.progress(`latency at ${rateText(rate)}/s through ${one.name}: p50 ${microsText(p50Us)}, p99 ${microsText(p99Us)}`);
       }

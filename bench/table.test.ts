@@ -32,6 +32,8 @@ test('ratios are to the peers of the same clients and servers', () => {
     trials: 1,
     limit: 'subject',
     misdelivered: 0,
+    frameBytes: 64,
+    rounds: [rate],
     half: { rate: rate / 2, p50Us: 40, p99Us: 2_000 },
   });
   const lines = rateTable([cell('nginx', 3, 50_000), cell('weir', 3, 150_000), cell('nginx', 16, 40_000), cell('weir', 16, 80_000)]).split('\n');
@@ -40,6 +42,6 @@ test('ratios are to the peers of the same clients and servers', () => {
 });
 
 test('a subject that never held says so', () => {
-  const none: RateResult = { subject: 'pen', clients: 10, servers: 1, rate: 0, loss: 0, trials: 9, limit: 'subject', half: null, misdelivered: 0 };
+  const none: RateResult = { subject: 'pen', clients: 10, servers: 1, rate: 0, loss: 0, trials: 9, limit: 'subject', half: null, misdelivered: 0, frameBytes: 64, rounds: [0] };
   assert.match(rateTable([none]), /none held/);
 });

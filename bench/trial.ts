@@ -1,4 +1,4 @@
-/** One subject under one load: warm its sessions up, then send at a rate and see what comes back. */
+/** One subject under one load: give every client a session, then send at a rate and see what comes back. */
 import type { Trial } from './search.ts';
 import type { RunningSubject } from './subjects/subject.ts';
 import { quantileNs } from './traffic/histogram.ts';
@@ -14,35 +14,59 @@ export interface Observation extends Trial {
   readonly p99Us: number;
 }
 
-/** Who sends: `clients` in turn from number `first` on. */
+/** Who sends: `count` clients in turn from number `first` on. */
 export interface ClientRange {
   readonly first: number;
   readonly count: number;
 }
 
-const WARM_RATE = 8_000;
+/** The smallest Ethernet frame, as tools count it (without the frame check sequence's 4 bytes it would be 60). */
+export const SMALL_FRAME_BYTES = 64;
+export const WARM_RATE = 8_000;
 const WARM_SECONDS = 0.2;
 const WARM_ROUNDS = 5;
 const WARM_ENOUGH = 0.98;
 /** Longer warm-ups are cut in runs of this length. */
 const MOST_SECONDS = 4;
 
-/** Sends for `seconds` at `rate` and returns what came back. A reply that reached another client than the one that asked is a lost one. */
-export async function observe(traffic: Traffic, running: RunningSubject, clients: ClientRange, rate: number, seconds: number): Promise<Observation> {
-  const counts = await traffic.send({ framesPerSecond: rate, seconds, firstClient: clients.first, clients: clients.count, target: running.target });
+/** What one try sends. */
+export interface Sending {
+  readonly clients: ClientRange;
+  readonly rate: number;
+  readonly seconds: number;
+  /** Which client of the range begins; default the first. */
+  readonly turn?: number;
+  readonly frameBytes?: number;
+}
+
+/** Sends and returns what came back. A reply that reached another client than the one that asked is a lost one. */
+export async function observe(traffic: Traffic, running: RunningSubject, sending: Sending): Promise<Observation> {
+  const { clients, rate, seconds, turn = 0, frameBytes = SMALL_FRAME_BYTES } = sending;
+  const counts = await traffic.send({ framesPerSecond: rate, seconds, firstClient: clients.first, clients: clients.count, turn, target: running.target, frameBytes });
   return fromCounts(counts);
 }
 
-/** Sends from every client at a low rate until nearly all are answered: sessions exist then. Rejects, with what was seen, when they never are. */
-export async function warmUp(traffic: Traffic, running: RunningSubject, clients: ClientRange): Promise<void> {
+/** Sends from every client at `rate` until nearly all are answered: sessions exist then. Rejects, with what was seen, when they never are. */
+export async function warmUp(traffic: Traffic, running: RunningSubject, clients: ClientRange, rate: number = WARM_RATE): Promise<void> {
+  const step = rate * MOST_SECONDS;
+  for (let done = 0; done < clients.count; done += step) {
+    await warmSome(traffic, running, { first: clients.first + done, count: Math.min(step, clients.count - done) }, rate);
+  }
+}
+
+/** Returns once the subject answers again at a low rate: what the try before has left in its queues is gone. Rejects when it never does. */
+export async function settle(traffic: Traffic, running: RunningSubject, clients: ClientRange): Promise<void> {
+  await warmSome(traffic, running, { first: clients.first, count: Math.min(clients.count, WARM_RATE * WARM_SECONDS) }, WARM_RATE);
+}
+
+async function warmSome(traffic: Traffic, running: RunningSubject, clients: ClientRange, rate: number): Promise<void> {
   const seen: string[] = [];
   for (let round = 0; round < WARM_ROUNDS; round++) {
-    const seconds = Math.min(MOST_SECONDS, Math.max(WARM_SECONDS, (1.1 * clients.count) / WARM_RATE));
-    const { sent, replies, icmp, loss } = await observe(traffic, running, clients, WARM_RATE, seconds);
+    const { sent, replies, icmp, loss } = await observe(traffic, running, { clients, rate, seconds: Math.max(WARM_SECONDS, (1.1 * clients.count) / rate) });
     if (loss <= 1 - WARM_ENOUGH) return;
     seen.push(`${replies} of ${sent}${icmp > 0 ? ` (${icmp} ICMP errors)` : ''}`);
   }
-  throw new Error(`the subject does not answer at ${WARM_RATE}/s: replies ${seen.join(', ')}`);
+  throw new Error(`the subject does not answer at ${rate}/s: replies ${seen.join(', ')}`);
 }
 
 function fromCounts({ sender, receiver }: TrafficCounts): Observation {

@@ -1,80 +1,48 @@
 /** `npm run bench -- userspace`: all subjects on one stage, then what is asked of weir alone. */
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import type { BenchOptions, SubjectName } from './args.ts';
-import { takeLock } from './lock.ts';
-import { describeMachine, machineText } from './machine.ts';
-import { measureRate, rateTable, type RateResult, type Stage } from './rates.ts';
+import type { BenchOptions } from './args.ts';
+import { describeMachine, loadWarning, machineText } from './machine.ts';
+import { measureRounds, rateTable, type RateResult } from './rates.ts';
 import { measureSections, sectionsText, type SectionResults } from './sections.ts';
-import { dgram } from './subjects/dgram.ts';
-import { nginx, nginxRequest } from './subjects/nginx.ts';
-import { pen } from './subjects/pen.ts';
-import { routing } from './subjects/routing.ts';
-import type { Subject } from './subjects/subject.ts';
-import { weir, weirRequest } from './subjects/weir-start.ts';
-import { makeTopology, otherBenches } from './topology/topology.ts';
-import { startTraffic } from './traffic/traffic.ts';
+import { alone, onStage, type BenchRun } from './stage.ts';
+import { choose, SUBJECTS } from './subjects/all.ts';
+import { weir } from './subjects/weir-start.ts';
+import { otherBenches } from './topology/topology.ts';
 
-/** Every subject by its name. */
-export const SUBJECTS: Readonly<Record<SubjectName, Subject>> = { nginx, 'nginx-request': nginxRequest, pen, dgram, weir, 'weir-request': weirRequest, routing };
-
-/** The machine cannot run this bench; `message` says what is missing and the cure. */
-export class CannotMeasure extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'CannotMeasure';
-  }
-}
-
-const LOCK = '/run/weir-bench.lock';
-const BALANCER_CPU = 0;
-const TRAFFIC_CPU = 1;
 /** 100,000 sessions over fewer servers would need more local ports than `ulimit -Hn` gives sockets, on many machines. */
 const SECTION_SERVERS = 16;
 
-/** Returns the report as text, and writes the JSON file if one was asked for. Rejects with CannotMeasure, or with the reason of `signal`. */
-export async function benchUserspace(options: BenchOptions, signal: AbortSignal, progress: (line: string) => void): Promise<string> {
-  requireMachine();
-  const release = await takeLock({ path: LOCK, signal, progress });
-  try {
-    return await measureAll(options, signal, progress);
-  } finally {
-    release();
-  }
+/** Returns the report as text, and writes the JSON file if one was asked for. Rejects with CannotMeasure, or with the reason of the signal. */
+export function benchUserspace(options: BenchOptions, run: BenchRun): Promise<string> {
+  return alone(run, () => measureAll(options, run));
 }
 
-async function measureAll(options: BenchOptions, signal: AbortSignal, progress: (line: string) => void): Promise<string> {
+async function measureAll(options: BenchOptions, run: BenchRun): Promise<string> {
+  const { signal, progress } = run;
   const machine = describeMachine();
-  const { chosen, versions, absent } = choose(options.subjects);
-  for (const line of absent) progress(line);
-  if (chosen.length === 0) throw new CannotMeasure(`none of the subjects can be measured here:\n${absent.join('\n')}`);
-  progress(machineText(machine));
-  if (machine.load > 0.5) progress(`the load average is ${machine.load.toFixed(2)}: others use the CPUs, and figures will be lower than they could be`);
+  const { names, versions, absent } = choose(options.subjects);
+  for (const line of [...absent, machineText(machine), ...loadWarning(machine)]) progress(line);
 
   const disturbances = otherBenches().map((pid) => `another bench (process ${pid}) ran at the same time: figures of both are too low`);
   for (const line of disturbances) progress(line);
   const results: RateResult[] = [];
   const failures: string[] = [];
+  const onFailure = (message: string) => {
+    failures.push(message);
+    progress(message);
+  };
   let sections: SectionResults | null = null;
   for (const servers of options.servers) {
-    await onStage(servers, options.quick, signal, progress, async (stage) => {
+    await onStage(servers, options.quick, run, async (stage) => {
       for (const clients of options.clients) {
-        for (const name of chosen) {
-          try {
-            results.push(await measureRate(stage, SUBJECTS[name], name, clients));
-          } catch (error) {
-            if (signal.aborted || !(error instanceof Error)) throw error;
-            failures.push(`${name}, ${clients} clients, ${servers} servers: ${error.message}`);
-            progress(failures.at(-1) ?? '');
-          }
-        }
+        results.push(...(await measureRounds(stage, { names, subjects: SUBJECTS, load: { clients }, rounds: options.rounds, onFailure, signal })));
       }
     });
   }
-  if (options.sections && chosen.includes('weir')) {
+  if (options.sections && names.includes('weir')) {
     const servers = Math.max(SECTION_SERVERS, ...options.servers);
     const [best] = results.filter((one) => one.subject === 'weir').toSorted((a, b) => b.clients - a.clients || b.servers - a.servers);
-    await onStage(servers, options.quick, signal, progress, async (stage) => {
+    await onStage(servers, options.quick, run, async (stage) => {
       sections = await measureSections(stage, weir, best);
     });
   }
@@ -90,44 +58,4 @@ async function measureAll(options: BenchOptions, signal: AbortSignal, progress: 
     [...failures, ...absent].map((line) => `not measured: ${line}\n`).join(''),
     disturbances.map((line) => `${line}\n`).join(''),
   ].join('');
-}
-
-/** Runs `measure` on a fresh topology and removes it, whatever happens. */
-export async function onStage(servers: number, quick: boolean, signal: AbortSignal, progress: (line: string) => void, measure: (stage: Stage) => Promise<void>): Promise<void> {
-  signal.throwIfAborted();
-  const topology = makeTopology({ servers, balancerCpu: BALANCER_CPU, trafficCpu: TRAFFIC_CPU });
-  // For ends that run no finally: an exception nobody caught, process.exit.
-  process.once('exit', topology.remove);
-  try {
-    const traffic = await startTraffic(topology, signal);
-    try {
-      await measure({ topology, traffic, quick, progress });
-    } finally {
-      traffic.close();
-    }
-  } finally {
-    topology.remove();
-    process.removeListener('exit', topology.remove);
-  }
-}
-
-/** Throws CannotMeasure unless this is Linux, root, two CPUs. */
-export function requireMachine(): void {
-  if (process.platform !== 'linux') throw new CannotMeasure(`the bench needs Linux (network namespaces, XDP), this is ${process.platform}`);
-  if (process.getuid?.() !== 0) throw new CannotMeasure('the bench needs root: it makes network namespaces and loads BPF programs; run `sudo npm run bench -- userspace`');
-  if (cpus().length < 2) throw new CannotMeasure(`the bench needs 2 CPUs, one for the balancer and one for its clients; this machine has ${cpus().length}`);
-}
-
-function choose(names: readonly SubjectName[]): { chosen: SubjectName[]; versions: Record<string, string>; absent: string[] } {
-  const chosen: SubjectName[] = [];
-  const versions: Record<string, string> = {};
-  const absent: string[] = [];
-  for (const name of names) {
-    const answer = SUBJECTS[name].version();
-    if (answer.ok) {
-      chosen.push(name);
-      versions[name] = answer.version;
-    } else absent.push(`${name}: ${answer.why}`);
-  }
-  return { chosen, versions, absent };
 }

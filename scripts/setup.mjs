@@ -24,6 +24,8 @@ export async function setup(options = {}) {
   await build();
   await buildWeb();
   if (options.debian === true) await installDebianPackages();
+  // Last: on a fresh machine it is the Debian packages that bring clang.
+  await buildBpf();
 }
 
 /**
@@ -96,6 +98,41 @@ export async function buildWeb() {
   writeStamp(stamp, wanted);
   say(`setup: web pages built in ${seconds(startedAt)}`);
 }
+
+/** What compiles the BPF programs; -mcpu=v3 brings the atomics that kernels have since 5.12. */
+const BPF_FLAGS = [
+  '-O2', '-g', '-Wall', '-Wextra', '-Werror', '-Wno-address-of-packed-member', '-Wno-unused-parameter', '-fms-extensions', '-Wno-microsoft-anon-tag', '-target', 'bpf', '-mcpu=v3',
+];
+
+/**
+ * Compiles bpf/weir.bpf.c to dist/bpf when it changed since the last good build. Without clang there is no object, and the xdp engine says so:
+ * everything else works without.
+ */
+export async function buildBpf() {
+  const source = join(ROOT, 'bpf/weir.bpf.c');
+  const object = join(ROOT, 'dist/bpf/weir.bpf.o');
+  const stamp = join(ROOT, 'dist/.weir-bpf');
+  if (process.platform !== 'linux' || !existsSync(source) || !CLANG_PLACES.some((place) => existsSync(place))) return;
+  const wanted = fingerprint(walk(join(ROOT, 'bpf')));
+  if (readOr(stamp) === wanted && existsSync(object)) return;
+  const startedAt = Date.now();
+  mkdirSync(join(ROOT, 'dist/bpf'), { recursive: true });
+  rmSync(stamp, { force: true });
+  // Debian keeps asm/types.h in the architecture's own folder, which `-target bpf` does not search.
+  const include = `-I/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+  try {
+    await run('clang', [...BPF_FLAGS, include, '-c', source, '-o', `${object}.new`], { quiet: true });
+  } catch (error) {
+    if (existsSync('/usr/include/bpf/bpf_helpers.h')) throw error;
+    say('setup: no xdp engine: bpf/bpf_helpers.h is missing (apt-get install libbpf-dev)');
+    return;
+  }
+  renameSync(`${object}.new`, object);
+  writeStamp(stamp, wanted);
+  say(`setup: BPF programs built in ${seconds(startedAt)}`);
+}
+
+const CLANG_PLACES = ['/usr/bin/clang', '/usr/local/bin/clang'];
 
 /** Compiles src, test and bench to dist when any of them changed since the last good build. */
 export async function build() {
@@ -175,6 +212,7 @@ if (isMain(import.meta.url)) {
     if (process.argv.includes('--build')) {
       await build();
       await buildWeb();
+      await buildBpf();
       return;
     }
     await setup({ debian: process.argv.includes('--debian') });

@@ -6,6 +6,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { startGuest } from './guest/guest.mjs';
+import { ROOT } from './steps.mjs';
 
 /**
  * @typedef {object} Tier
@@ -25,6 +26,11 @@ import { startGuest } from './guest/guest.mjs';
 const cores = availableParallelism();
 const root = () => (process.getuid?.() === 0 ? null : 'needs root');
 const linux = () => (process.platform === 'linux' ? null : `needs Linux, this is ${process.platform}`);
+const bpf = () => {
+  if (!existsSync(join(ROOT, 'dist/bpf/weir.bpf.o'))) return 'needs dist/bpf/weir.bpf.o (npm run setup builds it where there is clang and libbpf-dev)';
+  const library = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'].some((folder) => existsSync(join(folder, 'libbpf.so.1')));
+  return library ? null : 'needs libbpf.so.1 (npm run setup -- --debian as root)';
+};
 const x64 = () => (process.arch === 'x64' ? null : `needs x86-64 (the guest runs this machine's own node), this is ${process.arch}`);
 
 /** @type {readonly Tier[]} */
@@ -38,6 +44,8 @@ export const TIERS = [
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
   { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
+  // The BPF program: packets by BPF_PROG_TEST_RUN, the contract in namespaces.
+  { name: 'xdp', folder: 'dist/test/xdp', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip'), bpf] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
   { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },
 ];

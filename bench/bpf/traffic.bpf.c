@@ -16,7 +16,6 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define FRAME_LEN 64
 /* An invocation waits this long for its turn, then gives it up: frames leave when a batch ends, so a batch must end soon. child.ts: WAIT_NS. */
 #define WAIT_NS 1000
 /* More looks at the clock than fit into WAIT_NS; the verifier wants a bound. */
@@ -60,8 +59,10 @@ struct sender {
 	__u64 last_ns;
 	__u64 sent;
 	__u64 skipped;
+	/* Whose turn the first frame was. */
+	__u64 turn;
 };
-_Static_assert(sizeof(struct sender) == 40, "layout.ts: SENDER");
+_Static_assert(sizeof(struct sender) == 48, "layout.ts: SENDER");
 
 struct receiver {
 	__u64 replies;
@@ -80,7 +81,7 @@ struct reflector {
 	__u64 other;
 };
 
-/* 22 bytes: what is left of a 64-byte frame. */
+/* 22 bytes: what is left of a 64-byte frame; the head of a longer one. */
 struct payload {
 	__u64 sent_ns;
 	__u32 run;
@@ -95,7 +96,7 @@ struct frame {
 	struct udphdr udp;
 	struct payload payload;
 } __attribute__((packed, aligned(2)));
-_Static_assert(sizeof(struct frame) == FRAME_LEN, "a frame is 64 bytes");
+_Static_assert(sizeof(struct frame) == 64, "trial.ts: SMALL_FRAME_BYTES");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -183,6 +184,8 @@ int generate(struct xdp_md *ctx)
 	__u32 zero = 0, client;
 	struct config *config = bpf_map_lookup_elem(&config_map, &zero);
 	struct sender *sender = bpf_map_lookup_elem(&sender_map, &zero);
+	/* What lies behind the payload stays as it is: nobody reads it, there is no checksum. */
+	__u32 length = ctx->data_end - ctx->data;
 	__u64 now_ns = 0;
 
 	if (!config || !sender || (void *)(frame + 1) > (void *)(long)ctx->data_end)
@@ -193,14 +196,14 @@ int generate(struct xdp_md *ctx)
 		return XDP_DROP;
 
 	/* Every byte, every time: the page comes back as the receiver left it. */
-	client = config->first_client + (__u32)(sender->sent % config->clients);
+	client = config->first_client + (__u32)((sender->turn + sender->sent) % config->clients);
 	__builtin_memcpy(frame->eth.h_dest, config->target_mac, ETH_ALEN);
 	__builtin_memcpy(frame->eth.h_source, config->source_mac, ETH_ALEN);
 	frame->eth.h_proto = bpf_htons(ETH_P_IP);
 	frame->ip.ihl = 5;
 	frame->ip.version = 4;
 	frame->ip.tos = 0;
-	frame->ip.tot_len = bpf_htons(FRAME_LEN - sizeof(struct ethhdr));
+	frame->ip.tot_len = bpf_htons(length - sizeof(struct ethhdr));
 	frame->ip.id = 0;
 	frame->ip.frag_off = bpf_htons(0x4000);
 	frame->ip.ttl = 64;
@@ -211,7 +214,7 @@ int generate(struct xdp_md *ctx)
 	frame->ip.check = ip_checksum(&frame->ip);
 	frame->udp.source = bpf_htons(client_port(config, client));
 	frame->udp.dest = bpf_htons(config->target_port);
-	frame->udp.len = bpf_htons(sizeof(struct udphdr) + sizeof(struct payload));
+	frame->udp.len = bpf_htons(length - sizeof(struct ethhdr) - sizeof(struct iphdr));
 	/* None: a network card would have verified it. */
 	frame->udp.check = 0;
 	frame->payload.sent_ns = now_ns;

@@ -1,11 +1,13 @@
 /** The plain node:dgram proxy. */
 import { join } from 'node:path';
 import { hostPortText } from '../../src/net/endpoint.ts';
-import { startProcess, type Subject } from './subject.ts';
+import { startProcess } from './process.ts';
+import { PROXY, type Subject } from './subject.ts';
 
 /** bench/peers/dgram-proxy.ts as a subject. */
 export const dgram: Subject = {
   name: 'dgram',
+  ...PROXY,
   version: () => ({ ok: true, version: `node ${process.versions.node}` }),
   start: (topology) =>
     startProcess(topology, [

@@ -10,10 +10,11 @@
  * sends and poll on its CPU as softirq, reflector and receiver included: threads on the other CPU were tried, and their wake-ups
  * cost the balancer more than the two XDP programs do (routing: 1.3 % loss at 100 k/s where this holds 450 k/s).
  */
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parseIp, type Ip } from '../../src/net/ip.ts';
 import { run, tryRun } from '../command.ts';
 import type { TrafficPlace } from '../traffic/layout.ts';
+import { putLimitsBack, raiseLimits } from './limits.ts';
 
 /** Where traffic goes and what it passes; `remove` takes all of it down and may be called twice. */
 export interface Topology {
@@ -22,8 +23,14 @@ export interface Topology {
   readonly servers: string;
   readonly clientDevice: string;
   readonly serverDevice: string;
+  /** The balancer's device towards the clients; the VIP is on it. */
+  readonly frontDevice: string;
+  /** The balancer's device towards the servers. */
+  readonly backDevice: string;
   readonly vip: { readonly ip: Ip; readonly port: number };
   readonly place: TrafficPlace;
+  /** The balancer's addresses towards the servers: one has no more than 64,512 ports for a proxy with a socket a client. */
+  readonly sourceAddresses: readonly Ip[];
   /** Every server, `ip:port`. */
   readonly serverEndpoints: readonly { readonly ip: Ip; readonly port: number }[];
   readonly balancerCpu: number;
@@ -38,14 +45,15 @@ const SERVER_PORT = 7000;
 const VIP_PORT = 5000;
 const FIRST_SERVER = 11;
 export const MAX_SERVERS = 200;
+/** The first is the device's own; .2 is the servers' host. */
+const SOURCE_ADDRESSES = ['198.51.100.1', '198.51.100.3', '198.51.100.4'];
 /** 203.0.113.1 .. .250 */
 const CLIENT_ADDRESSES = 250;
-/** Frames built from XDP take a page each: the default receive buffer of 208 KiB would hold 48 datagrams, an artefact of veth. All subjects get the same. */
-const RECEIVE_BUFFER = 4 << 20;
-const LIMITS = ['/proc/sys/net/core/rmem_default', '/proc/sys/net/core/rmem_max'] as const;
-const LIMITS_FILE = '/run/weir-bench-limits.json';
-/** Bench threads are favoured over strangers on the machine, but equally among each other. */
-export const NICE = -10;
+/**
+ * Real-time priority (SCHED_FIFO) of the subject, of the NAPI thread that feeds it and of the generator, so that strangers on the machine do not
+ * keep them from their CPUs: each 2–4 ms that a stranger got were a ring of frames lost, 1–3 % at any rate. Equal, so that neither starves the other.
+ */
+export const PRIORITY = '10';
 
 /** Makes the namespaces. Throws CommandError; what was made is removed then. */
 export function makeTopology(options: { servers: number; balancerCpu: number; trafficCpu: number }): Topology {
@@ -65,7 +73,7 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
     for (const step of undo.toReversed()) step();
   };
   try {
-    undo.push(putLimitsBack);
+    undo.push(putLimitsBackWhenLast);
     for (const name of [clients, balancer, servers]) {
       undo.push(() => removeNamespace(name));
       run('ip', ['netns', 'add', name]);
@@ -83,7 +91,7 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
     ipBatch(balancer, [
       'link set lo up',
       `address add 192.0.2.1/24 dev ${dev.front}`,
-      `address add 198.51.100.1/24 dev ${dev.back}`,
+      ...SOURCE_ADDRESSES.map((source) => `address add ${source}/24 dev ${dev.back}`),
       `link set ${dev.front} up`,
       `link set ${dev.back} up`,
       `neighbour replace 192.0.2.2 lladdr ${macs.clients} nud permanent dev ${dev.front}`,
@@ -104,6 +112,8 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
       servers,
       clientDevice: dev.clients,
       serverDevice: dev.servers,
+      frontDevice: dev.front,
+      backDevice: dev.back,
       vip: { ip: address('192.0.2.1'), port: VIP_PORT },
       place: {
         clientIp: address('203.0.113.1'),
@@ -114,6 +124,7 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
         clientMac: macs.clients,
         balancerMac: macs.front,
       },
+      sourceAddresses: SOURCE_ADDRESSES.map(address),
       serverEndpoints: endpoints,
       balancerCpu: options.balancerCpu,
       trafficCpu: options.trafficCpu,
@@ -126,9 +137,16 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
   }
 }
 
-/** Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU, with the bench's priority. Every word execs the next, so the pid stays. */
+/** Returns the first server: where clients send when there is no balancer. */
+export function firstServer(topology: Pick<Topology, 'serverEndpoints'>): Topology['serverEndpoints'][number] {
+  const [server] = topology.serverEndpoints;
+  if (!server) throw new RangeError('a topology without servers');
+  return server;
+}
+
+/** Returns argv that runs a command inside the balancer's namespace, on the balancer's CPU and with real-time priority. Every word execs the next, so the pid stays. */
 export function insideBalancer(topology: Pick<Topology, 'balancer' | 'balancerCpu'>, argv: readonly string[]): string[] {
-  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), 'nice', '-n', String(NICE), ...argv];
+  return ['ip', 'netns', 'exec', topology.balancer, 'taskset', '-c', String(topology.balancerCpu), 'chrt', '-f', PRIORITY, ...argv];
 }
 
 /** Returns the bench's namespaces that exist now, of any bench. */
@@ -148,7 +166,12 @@ function removeStale(): void {
     const maker = Number(/^weir-bench-(\d+)-/.exec(name)?.[1]);
     if (maker > 0 && !existsSync(`/proc/${maker}`)) removeNamespace(name);
   }
-  putLimitsBack();
+  putLimitsBackWhenLast();
+}
+
+/** Benches may overlap: the last to leave, or the next to come, puts the machine-wide limits back. */
+function putLimitsBackWhenLast(): void {
+  if (benchNamespaces().length === 0) putLimitsBack();
 }
 
 function removeNamespace(name: string): void {
@@ -179,31 +202,8 @@ function pinThreads(device: string, cpu: number): void {
     }
     if (!name.startsWith(`napi/${device}-`)) continue;
     run('taskset', ['-p', '-c', String(cpu), entry]);
-    run('renice', ['-n', String(NICE), '-p', entry]);
+    run('chrt', ['-f', '-p', PRIORITY, entry]);
   }
-}
-
-/**
- * Raises the machine-wide receive buffers. What they were is kept in a file, because benches may overlap and may be killed:
- * the last to leave, or the next to come, puts them back.
- */
-function raiseLimits(): void {
-  if (!existsSync(LIMITS_FILE)) {
-    writeFileSync(LIMITS_FILE, JSON.stringify(Object.fromEntries(LIMITS.map((path) => [path, readFileSync(path, 'utf8').trim()]))));
-  }
-  for (const path of LIMITS) {
-    if (Number(readFileSync(path, 'utf8')) < RECEIVE_BUFFER) writeFileSync(path, String(RECEIVE_BUFFER));
-  }
-}
-
-function putLimitsBack(): void {
-  if (!existsSync(LIMITS_FILE) || benchNamespaces().length > 0) return;
-  const before = JSON.parse(readFileSync(LIMITS_FILE, 'utf8')) as Record<string, string>;
-  for (const path of LIMITS) {
-    const value = before[path];
-    if (value !== undefined) writeFileSync(path, value);
-  }
-  rmSync(LIMITS_FILE, { force: true });
 }
 
 function readInside(namespace: string, path: string): string {

@@ -3,14 +3,13 @@
  * Started with the arguments `object clients-namespace client-device servers-namespace server-device place-as-JSON`; then one message, one answer.
  */
 import { attachNative, deviceIndex, enterNamespace, loadBpf, runLiveFrames, type BpfObject } from '../libbpf.ts';
-import { decodeReceiver, decodeReflected, decodeSender, encodeConfig, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
+import { decodeReceiver, decodeReflected, decodeSender, encodeConfig, encodeSender, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
 
 /** One answer: the counts of the run, or why there are none. */
 export type TrafficAnswer =
   | { readonly ok: true; readonly sender: ReturnType<typeof decodeSender>; readonly receiver: ReturnType<typeof decodeReceiver>; readonly reflected: number }
   | { readonly ok: false; readonly message: string };
 
-const FRAME = Buffer.alloc(64);
 /** Frames leave when a batch ends; a batch without a frame lasts 8 µs. */
 const BATCH = 8;
 /** An invocation either sends or waits this long (traffic.bpf.c), which says how many a run needs. */
@@ -24,7 +23,7 @@ const [object = '', clients = '', clientDevice = '', servers = '', serverDevice 
 
 try {
   const place = JSON.parse(placeText) as TrafficPlace;
-  const bpf = loadBpf(object, MAPS);
+  const bpf = loadBpf(object);
   enterNamespace(servers);
   attachNative(serverDevice, bpf.program('reflect'));
   enterNamespace(clients);
@@ -41,7 +40,7 @@ try {
 
 async function answer(bpf: BpfObject, run: TrafficRun, place: TrafficPlace, outIndex: number): Promise<void> {
   try {
-    bpf.map('sender_map').write(Buffer.alloc(MAPS.sender_map.size));
+    bpf.map('sender_map').write(encodeSender(run));
     for (const name of ['receiver_map', 'reflector_map'] as const) {
       const values = bpf.map(name).read();
       const stride = Math.ceil(MAPS[name].size / 8) * 8;
@@ -49,11 +48,11 @@ async function answer(bpf: BpfObject, run: TrafficRun, place: TrafficPlace, outI
     }
     bpf.map('config_map').write(encodeConfig(run, place, outIndex));
     const waits = (run.seconds * 1e9) / WAIT_NS;
-    runLiveFrames(bpf.program('generate'), { frame: FRAME, repeat: Math.ceil((run.framesPerSecond * run.seconds + waits) * SPARE), batch: BATCH });
+    runLiveFrames(bpf.program('generate'), { frame: Buffer.alloc(run.frameBytes), repeat: Math.ceil((run.framesPerSecond * run.seconds + waits) * SPARE), batch: BATCH });
     await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
     tell({
       ok: true,
-      sender: decodeSender(bpf.map('sender_map').read()[0] ?? FRAME),
+      sender: decodeSender(bpf.map('sender_map').read()[0] ?? Buffer.alloc(MAPS.sender_map.size)),
       receiver: decodeReceiver(bpf.map('receiver_map').read()),
       reflected: decodeReflected(bpf.map('reflector_map').read()),
     } satisfies TrafficAnswer);

@@ -9,6 +9,10 @@ export interface TrafficRun {
   readonly firstClient: number;
   /** Frames go round these clients in turn; more than will be sent: each frame comes from a new client. */
   readonly clients: number;
+  /** Which of them begins, 0 for the first. */
+  readonly turn: number;
+  /** From the Ethernet header on, SMALL_FRAME_BYTES at least. */
+  readonly frameBytes: number;
   readonly target: { readonly ip: Ip; readonly port: number };
 }
 
@@ -29,20 +33,23 @@ export const BUCKETS = 320;
 /** Value sizes of the maps, in bytes. */
 export const MAPS = {
   config_map: { size: 80, perCpu: false },
-  sender_map: { size: 40, perCpu: false },
+  sender_map: { size: 48, perCpu: false },
   receiver_map: { size: 40 + 8 * BUCKETS, perCpu: true },
   reflector_map: { size: 16, perCpu: true },
 } as const;
 
 /** A generator that was kept from running catches up this much, then skips. */
-const CATCH_UP_NS = 500_000n;
+const CATCH_UP_NS = 500_000;
+/** And no more than this: the ring of a veth holds 256 frames, and what it cannot take no subject has lost. */
+const CATCH_UP_FRAMES = 64;
 
 /** Returns `struct config`. */
 export function encodeConfig(run: TrafficRun, place: TrafficPlace, outIndex: number): Buffer {
   const config = Buffer.alloc(MAPS.config_map.size);
   config.writeBigUInt64LE(BigInt(Math.round(run.seconds * 1e9)), 0);
-  config.writeBigUInt64LE(BigInt(Math.max(1, Math.round(256e9 / run.framesPerSecond))), 8);
-  config.writeBigUInt64LE(CATCH_UP_NS << 8n, 16);
+  const periodNs = 1e9 / run.framesPerSecond;
+  config.writeBigUInt64LE(BigInt(Math.max(1, Math.round(256 * periodNs))), 8);
+  config.writeBigUInt64LE(BigInt(Math.round(256 * Math.min(CATCH_UP_NS, CATCH_UP_FRAMES * periodNs))), 16);
   config.writeUInt32LE(run.run, 24);
   config.writeUInt32LE(run.firstClient, 28);
   config.writeUInt32LE(run.clients, 32);
@@ -57,6 +64,13 @@ export function encodeConfig(run: TrafficRun, place: TrafficPlace, outIndex: num
   config.set(macBytes(place.clientMac), 68);
   config.set(macBytes(place.balancerMac), 74);
   return config;
+}
+
+/** Returns `struct sender` as a run begins with it. */
+export function encodeSender(run: Pick<TrafficRun, 'turn'>): Buffer {
+  const sender = Buffer.alloc(MAPS.sender_map.size);
+  sender.writeBigUInt64LE(BigInt(run.turn), 40);
+  return sender;
 }
 
 /** What the generator did. */
@@ -107,12 +121,25 @@ export function decodeReflected(values: readonly Buffer[]): number {
   return values.reduce((total, value) => total + Number(value.readBigUInt64LE(0)), 0);
 }
 
-function ip4(ip: Ip): number {
+const FIRST_CLIENT_PORT = 1024;
+const CLIENT_PORTS = 64_512;
+
+/** Returns where client number `client` sends from, address in host order: `client_ip` and `client_port` of traffic.bpf.c. */
+export function clientEndpoint(place: Pick<TrafficPlace, 'clientIp' | 'clientAddresses'>, client: number): { readonly ip: number; readonly port: number } {
+  return {
+    ip: ip4(place.clientIp) + (client % place.clientAddresses),
+    port: FIRST_CLIENT_PORT + (Math.floor(client / place.clientAddresses) % CLIENT_PORTS),
+  };
+}
+
+/** Returns the address as a number, host order. Throws RangeError for IPv6. */
+export function ip4(ip: Ip): number {
   if (ip.family !== 4) throw new RangeError(`the generator sends IPv4, got ${ip.text}`);
   return ip.text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0);
 }
 
-function macBytes(mac: string): number[] {
+/** Returns the bytes of a MAC address in text. Throws RangeError when it is none. */
+export function macBytes(mac: string): number[] {
   const bytes = mac.split(':').map((byte) => Number.parseInt(byte, 16));
   if (bytes.length !== 6 || bytes.some((byte) => !(byte >= 0 && byte <= 255))) throw new RangeError(`expected a MAC address, got ${mac}`);
   return bytes;

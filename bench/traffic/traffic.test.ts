@@ -15,7 +15,7 @@ const PLACE: TrafficPlace = {
   clientMac: '02:00:00:00:00:01',
   balancerMac: 'fe:dc:ba:98:76:54',
 };
-const RUN: TrafficRun = { run: 7, framesPerSecond: 50_000, seconds: 1.5, firstClient: 10, clients: 1000, target: { ip: ip('192.0.2.1'), port: 5000 } };
+const RUN: TrafficRun = { run: 7, framesPerSecond: 50_000, seconds: 1.5, firstClient: 10, clients: 1000, turn: 0, frameBytes: 64, target: { ip: ip('192.0.2.1'), port: 5000 } };
 
 /** The same arithmetic as `bucket_of` in traffic.bpf.c. */
 function bucketOf(ns: number): number {
@@ -31,6 +31,9 @@ test('the configuration is laid out as the C struct says', () => {
   // 20 µs between frames, in 1/256 ns.
   assert.equal(config.readBigUInt64LE(8), 20_000n * 256n);
   assert.deepEqual([24, 28, 32].map((offset) => config.readUInt32LE(offset)), [7, 10, 1000]);
+  // It catches up by 0.5 ms at most, and by 64 frames at most.
+  assert.equal(config.readBigUInt64LE(16), 500_000n * 256n);
+  assert.equal(encodeConfig({ ...RUN, framesPerSecond: 1_000_000 }, PLACE, 42).readBigUInt64LE(16), 64_000n * 256n);
   assert.equal(config.readUInt32LE(36), 0xcb007101);
   assert.equal(config.readUInt32LE(44), 0xc0000201);
   assert.deepEqual([48, 56, 60, 64].map((offset) => config.readUInt32LE(offset)), [5000, 3, 7000, 42]);
@@ -43,7 +46,7 @@ test('a place that IPv4 frames cannot reach, or a bad MAC, is refused', () => {
 });
 
 test('counters are read back, per-CPU ones summed', () => {
-  const sender = Buffer.alloc(40);
+  const sender = Buffer.alloc(MAPS.sender_map.size);
   [1_000_000_000n, 0n, 2_500_000_000n, 75_000n, 2n].forEach((value, i) => sender.writeBigUInt64LE(value, i * 8));
   assert.deepEqual(decodeSender(sender), { sent: 75_000, skipped: 2, seconds: 1.5 });
   const cpu = (replies: bigint, bucket: number) => {

@@ -2,14 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { weighSession } from '../priority.ts';
-import type { Topology } from '../topology/topology.ts';
+import { PRIORITY, type Topology } from '../topology/topology.ts';
 import type { TrafficAnswer } from './child.ts';
-import { compileTraffic } from './compile.ts';
+import { compileBpf } from '../compile.ts';
 import type { ReceiverCounts, SenderCounts, TrafficRun } from './layout.ts';
-
-/** It has its CPU for itself as far as that can be had; a stall of the generator is a rate not reached. */
-const GENERATOR_NICE = -20;
 
 /** The counts of one run. */
 export interface TrafficCounts {
@@ -27,16 +23,15 @@ export interface Traffic {
 
 /** Starts the traffic process and attaches its programs. Throws with the kernel's reason, or CommandError when clang refuses. */
 export async function startTraffic(topology: Topology, signal: AbortSignal): Promise<Traffic> {
-  const object = compileTraffic();
+  const object = compileBpf('traffic');
   const child = spawn(
     'taskset',
-    ['-c', String(topology.trafficCpu), 'nice', '-n', String(GENERATOR_NICE), process.execPath, join(import.meta.dirname, 'child.js')].concat(
+    ['-c', String(topology.trafficCpu), 'chrt', '-f', PRIORITY, process.execPath, join(import.meta.dirname, 'child.js')].concat(
       [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
     ),
     // Its own process group: Ctrl-C is for the bench, which ends it in order.
     { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true },
   );
-  if (child.pid !== undefined) weighSession(child.pid, GENERATOR_NICE);
   const close = () => {
     child.kill('SIGKILL');
   };

@@ -5,6 +5,7 @@ import { createQueue } from './queue.ts';
 /** Returns an engine whose calls never overlap those to the wrapped one, whatever the caller does. */
 export function serialEngine(engine: Engine): Engine {
   const queue = createQueue({ maxWaiting: 10_000 });
+  const { succession } = engine;
   return {
     name: engine.name,
     probe: () => queue.run(() => engine.probe()),
@@ -17,5 +18,6 @@ export function serialEngine(engine: Engine): Engine {
     pin: (request) => queue.run(() => engine.pin(request)),
     explain: (query) => queue.run(() => engine.explain(query)),
     close: (how) => queue.run(() => engine.close(how)),
+    succession: succession && { terms: () => queue.run(() => succession.terms()), handOver: (give) => queue.run(() => succession.handOver(give)) },
   };
 }

@@ -27,13 +27,32 @@ export interface Engine {
   purge(filter: SessionFilter): Promise<number>;
   /**
    * Moves live sessions of one client to a server of their director, where they stay as any session does; returns how many are there now
-   * (0: the client has none). EngineError when director or server are not there or the server is dead or disabled; Unsupported where an engine cannot.
+   * (0: the client has none). Late replies of the server they left still arrive. EngineError when director or server are not there, when the
+   * sessions are not two-way, or when they would not stay (the server is dead, disabled, or drained with `on drain move`). Unsupported where an engine cannot.
    */
   pin(request: PinRequest): Promise<number>;
   /** Says where a datagram from `client` to `vip` would go now, and why, without sending or changing anything. */
   explain(query: ExplainQuery): Promise<Explanation>;
   /** 'remove' takes everything down; 'leave' leaves traffic flowing where the engine can. */
   close(how: 'leave' | 'remove'): Promise<void>;
+  /** How its work passes to an engine of another process. Absent where traffic does not end with the process: close('leave') and a new start do the same there. */
+  readonly succession?: Succession | undefined;
+}
+
+export interface Succession {
+  /** What a successor must know to get ready; text that means something to the same engine alone. */
+  terms(): Promise<string>;
+  /**
+   * Stops moving datagrams, which wait in their sockets, and calls `give`: when that resolves, a successor has the traffic and this engine only
+   * waits for close; when it rejects, this one goes on as if nothing had happened, and the error is passed on.
+   */
+  handOver(give: (handover: EngineHandover) => Promise<void>): Promise<void>;
+}
+
+/** What a successor needs: `bytes` mean something to the same engine alone, `descriptors` are open files of this process. */
+export interface EngineHandover {
+  readonly bytes: Uint8Array;
+  readonly descriptors: readonly number[];
 }
 
 /** What an engine tells on its own account; given at construction as `onEvent`. */

@@ -13,7 +13,7 @@ export const RESPONSE_BOUNDS_MS: readonly number[] = Array.from({ length: RESPON
 /** Returns the bucket of a time in nanoseconds (0 for negative ones: two clocks of one machine may differ by a little). */
 export function responseBucket(ns: number): number {
   if (!(ns >= 1)) return 0;
-  return Math.min(RESPONSE_BUCKETS - 1, Math.max(0, Math.floor(Math.log2(ns)) + 1 - FIRST_BITS));
+  return Math.min(RESPONSE_BUCKETS - 1, 32 - Math.clz32(Math.min(ns / 2 ** FIRST_BITS, 0xffff_ffff)));
 }
 
 /** Returns the time in ms below which `share` (0..1) of the counted replies came, interpolated within its bucket; null when there are none. */

@@ -7,12 +7,13 @@ import { explainPick } from '../../src/balance/explain.ts';
 import { createPicker, type Picker, type PickerState } from '../../src/balance/picker.ts';
 import { REPLIED_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNREPLIED_TIMEOUT_MS, type OnAction } from '../../src/balance/terms.ts';
 import type { DropReason } from '../../src/engine/drops.ts';
-import { EngineError, Unsupported, type Engine, type EngineEvent, type ServerReading, type SessionFilter } from '../../src/engine/engine.ts';
+import { EngineError, type Engine, type EngineEvent, type PinRequest, type SessionFilter } from '../../src/engine/engine.ts';
+import { RESPONSE_BUCKETS, responseBucket } from '../../src/engine/response-times.ts';
 import { networkOf } from '../../src/net/cidr.ts';
 import { hostPortText, parseEndpoint, type Endpoint } from '../../src/net/endpoint.ts';
 import type { Ip } from '../../src/net/ip.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../../src/plan/desired.ts';
-import { candidatesOf, isBlocked, listen, portsOf, requestOf, takes, unsupported, viewOf, type Live, type Mutable, type Session, type Upstream } from './reference-parts.ts';
+import { candidatesOf, isBlocked, listen, portsOf, requestOf, takes, unsupported, viewOf, type Live, type Session, type Stats, type Upstream } from './reference-parts.ts';
 
 /** How long a freed upstream socket stays open, deaf, so that its port meets no new session. */
 const REST_MS = 3000;
@@ -24,6 +25,8 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
   const listeners = new Map<string, { socket: dgram.Socket; director: string }>();
   const sessions = new Map<string, Session>();
   const upstreams = new Set<Upstream>();
+  /** Sessions that moved away, by the socket on which late replies of their old server still come. */
+  const lingering = new WeakMap<Upstream, Session>();
   const epoch = `${process.pid}.${Date.now()}`;
   let serial = 0;
 
@@ -121,26 +124,52 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       live.senders.set(key, sender);
       return send(sender, data, stats);
     }
-    const upstream = openUpstream(live, server, port);
-    const place = { server: server.name, serverAddress: hostPortText(server.ip, port), target: server, upstream, outMs: null };
-    if (old) {
-      const left = live.servers.get(serverKey(old.target));
-      if (left) left.sessions--;
-      if (left) left.sessionsMoved++;
-      rest(old.upstream);
-      Object.assign(old, place);
-    }
+    const place = placeOn(live, server, port);
+    if (old) leave(old, place);
     const session: Session = old ?? {
-      ...place, id, live, from, at, listener: listener.socket, director: live.want.name, client, vip: hostPortText(hit.ip, hit.port),
+      ...place, askedMs: null, id, live, from, at, listener: listener.socket, director: live.want.name, client, vip: hostPortText(hit.ip, hit.port),
       createdMs: Date.now(), lastMs: Date.now(), timer: undefined, packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0,
       outstanding: kind === 'request-reply' ? live.want.session.replies : 0,
     };
-    upstream.owner = session;
+    place.upstream.owner = session;
     stats.sessions++;
     if (!old) stats.sessionsCreated++;
     if (!old) live.counters.sessionsCreated++;
     sessions.set(id, session);
     forward(session, data);
+  }
+
+  function placeOn(live: Live, server: DesiredServer, port: number): Pick<Session, 'server' | 'serverAddress' | 'target' | 'upstream' | 'outMs'> {
+    return { server: server.name, serverAddress: hostPortText(server.ip, port), target: server, upstream: openUpstream(live, server, port), outMs: null };
+  }
+
+  function leave(session: Session, place: ReturnType<typeof placeOn>): void {
+    const left = session.live.servers.get(serverKey(session.target));
+    if (left) left.sessions--;
+    if (left) left.sessionsMoved++;
+    lingering.set(session.upstream, session);
+    rest(session.upstream);
+    Object.assign(session, place);
+  }
+
+  async function pin({ director, client, server }: PinRequest): Promise<number> {
+    const live = lives.get(director);
+    const target = live?.want.servers.find((s) => s.name === server);
+    if (!live || !target) throw new EngineError(`no server ${server} in ${director}`, { cure: 'name one that is there' });
+    if (live.want.session.kind !== 'two-way') throw new EngineError('each datagram is scheduled by itself', { cure: 'pin two-way sessions' });
+    const action = actionFor(live, target);
+    if (target.state === 'down' || target.state === 'disabled' || (action && action.kind !== 'keep')) throw new EngineError(`${server} would not keep it`, { cure: 'name one that is up' });
+    const found = matching({ director, client });
+    for (const session of found) {
+      if (serverKey(session.target) === serverKey(target)) continue;
+      const place = placeOn(live, target, target.port === 0 ? parseEndpoint(session.vip)!.port : target.port);
+      leave(session, place);
+      place.upstream.owner = session;
+      live.servers.get(serverKey(target))!.sessions++;
+      if (live.want.persistence) choosePersistentAgain(session);
+      await place.upstream.ready;
+    }
+    return found.length;
   }
 
   function forward(session: Session, data: Buffer): void {
@@ -153,25 +182,32 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     live.persistent.set(persistentHome(live, from.ip).key, { key: serverKey(target), untilMs: Date.now() + live.want.persistence!.timeoutMs });
   }
 
-  function send(upstream: Upstream, data: Buffer, stats: Mutable<ServerReading> | undefined, session?: Session): void {
+  function send(upstream: Upstream, data: Buffer, stats: Stats | undefined, session?: Session): void {
     for (const counter of [stats, session]) {
       if (!counter) continue;
       counter.packetsIn++;
       counter.bytesIn += data.length;
     }
+    if (session) session.askedMs = performance.now();
     void upstream.ready.then(() => {
       if (upstreams.has(upstream)) upstream.socket.send(data, (error) => error && upstream.socket.emit('error', error));
     });
   }
 
-  function reply({ owner }: Upstream, data: Buffer): void {
+  function reply(upstream: Upstream, data: Buffer): void {
+    const late = upstream.owner ? undefined : lingering.get(upstream);
+    if (late) late.listener.send(data, late.from.port, late.from.ip.text, () => {});
+    const { owner } = upstream;
     if (!owner) return;
     const { live } = owner;
-    for (const counter of [live.counters, live.servers.get(serverKey(owner.target)), owner]) {
+    const stats = live.servers.get(serverKey(owner.target));
+    for (const counter of [live.counters, stats, owner]) {
       if (!counter) continue;
       counter.packetsOut++;
       counter.bytesOut += data.length;
     }
+    if (owner.askedMs !== null && stats) stats.responseTimes[responseBucket((performance.now() - owner.askedMs) * 1e6)]++;
+    owner.askedMs = null;
     owner.listener.send(data, owner.from.port, owner.from.ip.text, () => {});
     touch(owner);
     if (owner.outstanding > 0 && --owner.outstanding === 0) end(owner);
@@ -194,7 +230,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     };
     for (const s of want.servers) {
       if (old?.want.servers.some((o) => serverKey(o) === serverKey(s) && o.state !== s.state)) live.blockedUntil.delete(serverKey(s));
-      if (!live.servers.has(serverKey(s))) live.servers.set(serverKey(s), { name: s.name, address: hostPortText(s.ip, s.port), packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessions: 0, sessionsCreated: 0, sessionsMoved: 0, unanswered: 0, icmpErrors: 0, responseTimes: null });
+      if (!live.servers.has(serverKey(s))) live.servers.set(serverKey(s), { name: s.name, address: hostPortText(s.ip, s.port), packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessions: 0, sessionsCreated: 0, sessionsMoved: 0, unanswered: 0, icmpErrors: 0, responseTimes: Array.from({ length: RESPONSE_BUCKETS }, () => 0) });
     }
     live.want = want;
     live.picker = createPicker(want.balance, candidatesOf(want), stateOf(live, () => live.position++), { previous: old?.picker });
@@ -246,7 +282,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       atMs: Date.now(),
       gauges: { sockets: listeners.size + upstreams.size },
       drops: {},
-      directors: [...lives.values()].map((l) => ({ name: l.want.name, ...l.counters, sessions: sessionsOf(l), drops: { ...l.drops }, servers: l.want.servers.map((s) => ({ ...l.servers.get(serverKey(s))! })) })),
+      directors: [...lives.values()].map((l) => ({ name: l.want.name, ...l.counters, sessions: sessionsOf(l), drops: { ...l.drops }, servers: l.want.servers.map((s) => ({ ...l.servers.get(serverKey(s))!, responseTimes: [...l.servers.get(serverKey(s))!.responseTimes] })) })),
     }),
     async sessions(filter, { cursor = '0', limit }) {
       const all = matching(filter);
@@ -259,9 +295,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
       found.forEach(end);
       return found.length;
     },
-    async pin({ director }) {
-      throw new Unsupported('userspace', 'pinning sessions', director);
-    },
+    pin,
     async explain({ client, vip }) {
       const [from, hit] = [parseEndpoint(client)!, parseEndpoint(vip)!];
       const key = `${hit.ip.text} ${hit.port}`;

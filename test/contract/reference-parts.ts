@@ -10,12 +10,14 @@ import { serverKey, type Desired, type DesiredDirector, type DesiredServer } fro
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+export type Stats = Mutable<Omit<ServerReading, 'responseTimes'>> & { readonly responseTimes: number[] };
+
 export interface Live {
   want: DesiredDirector;
   picker: Picker;
   readonly counters: Mutable<Omit<DirectorReading, 'servers' | 'drops' | 'sessions' | 'name'>>;
   readonly drops: Partial<Record<DropReason, number>>;
-  readonly servers: Map<string, Mutable<ServerReading>>;
+  readonly servers: Map<string, Stats>;
   readonly blockedUntil: Map<string, number>;
   readonly persistent: Map<string, { key: string; untilMs: number }>;
   /** One-way: one socket a server and port, no sessions. */
@@ -36,6 +38,8 @@ export interface Session extends Mutable<Omit<SessionView, 'ageMs' | 'idleMs' | 
   lastMs: number;
   /** When its server went out, by the clock; null while it is in. */
   outMs: number | null;
+  /** When the last request went out that no reply has followed; null: none. */
+  askedMs: number | null;
   timer: NodeJS.Timeout | undefined;
 }
 

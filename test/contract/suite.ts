@@ -13,6 +13,7 @@ import { counterCases } from './cases/counters.ts';
 import { datagramCases } from './cases/datagrams.ts';
 import { failureCases } from './cases/failures.ts';
 import { modelCases } from './cases/model.ts';
+import { pinCases } from './cases/pins.ts';
 import { policyCases } from './cases/policies.ts';
 import { sessionCases } from './cases/sessions.ts';
 import { viewCases } from './cases/views.ts';
@@ -29,7 +30,7 @@ export interface ContractOptions {
 }
 
 const CASES: readonly Case[] = [
-  ...datagramCases, ...clientCases, ...balanceCases, ...sessionCases, ...policyCases, ...changeCases, ...counterCases, ...viewCases, ...failureCases, ...modelCases,
+  ...datagramCases, ...clientCases, ...balanceCases, ...sessionCases, ...pinCases, ...policyCases, ...changeCases, ...counterCases, ...viewCases, ...failureCases, ...modelCases,
 ];
 
 /** Registers one node:test test per case for this engine. */

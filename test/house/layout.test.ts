@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   plan: ['net', 'balance', 'config', 'types:engine'],
   engine: ['net', 'balance', 'plan'],
   'engine/userspace': ['net', 'balance', 'plan', 'engine'],
-  'engine/xdp': ['net', 'balance', 'plan', 'engine'],
+  'engine/xdp': ['net', 'balance', 'command', 'plan', 'engine'],
   'engine/lvs': ['net', 'balance', 'plan', 'engine'],
   nat: ['net', 'balance', 'command', 'types:config', 'types:plan'],
   health: ['net', 'balance', 'clock', 'plan', 'types:config'],

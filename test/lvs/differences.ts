@@ -7,17 +7,17 @@ import { Unsupported } from '../../src/engine/engine.ts';
 import { endpointText } from '../../src/net/endpoint.ts';
 import type { DesiredDirector } from '../../src/plan/desired.ts';
 import type { Case } from '../contract/case.ts';
+import { pinCases } from '../contract/cases/pins.ts';
 import type { Context } from '../contract/context.ts';
 import { desired, director, ON_DEFAULT, session } from '../contract/make.ts';
 import { until } from '../contract/mailbox.ts';
 import { planOf } from '../contract/plan.ts';
-import type { ContractOptions } from '../contract/suite.ts';
+import { closesTwice, instead as insteadOf, mixed, occupied, standby, type Difference } from '../contract/instead.ts';
 import type { Family } from '../contract/world.ts';
-
-type Difference = ContractOptions['skip'][number];
 
 const REQUEST_REPLY = 'ip_vs counts no replies';
 const REFUSAL = 'ip_vs tells nobody of ICMP errors: the health checks are the evidence';
+const NO_PIN = 'ip_vs chooses the server of a connection once';
 const ONE_CLIENT = 'ip_vs ends sessions only with their server';
 const LATE_COUNTERS = 'the kernel sums its counters every two seconds';
 const TWO_VIPS = 'servers see the client itself: its one port on several VIPs of one server port is one flow to the replies of ip_vs in nat mode';
@@ -27,9 +27,16 @@ const CLIENT_ITSELF = "ip_vs keeps the client's address: who sends to it, late o
 export function differences(): readonly Difference[] {
   const requestReply = refused('session request-reply', REQUEST_REPLY, { session: session('request-reply') }, /^session request-reply/);
   const max = refused('session max', 'ip_vs has limits for servers only', { session: session('two-way', { max: 3 }) }, /^session max/);
+  const pin = (test: string): Difference => instead(test, NO_PIN, 'pinning is unsupported by name, and moves nothing', async ({ apply, vip, client, server, ask, engine }) => {
+    const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
+    await apply(director(at, [a.line(), b.line({ weight: 0 })]));
+    assert.equal(await ask(c, at), 'a');
+    await assert.rejects(engine.pin({ director: 'main', client: endpointText(c.at), server: 'b' }), (e) => e instanceof Unsupported && e.engine === 'lvs' && e.director === 'main');
+    assert.equal(await ask(c, at), 'a');
+  });
   const plain: readonly (readonly [string, (test: string) => Difference])[] = [
-    ['an IPv6 client reaches an IPv4 server, big and empty datagrams too', mixed(6)],
-    ['an IPv4 client reaches an IPv6 server', mixed(4)],
+    ['an IPv6 client reaches an IPv4 server, big and empty datagrams too', twoFamilies(6)],
+    ['an IPv4 client reaches an IPv6 server', twoFamilies(4)],
     ["close('remove') frees every port and may be called twice", (test) => instead(test, 'two families in nat mode are refused', "close('remove') may be called twice, and the address is as free as ever", closesTwice)],
     ['request-reply: after a refusal no request goes to the server that refused', requestReply],
     ['request-reply spreads the requests of one client port by least outstanding, and each reply arrives', requestReply],
@@ -58,6 +65,13 @@ export function differences(): readonly Difference[] {
     ['a session view tells what the server and the client saw', (test) => instead(test, 'the kernel tells no traffic and no age of one connection', 'a session view tells addresses, server and remaining time', view)],
     ['an occupied port is an EngineError with a cure; nothing changes and the other directors work', (test) => instead(test, 'ip_vs takes datagrams before any socket does', 'a port that a program has is balanced all the same', occupied)],
     ['a VIP that is not on this host is an EngineError with a cure, and nothing changes', (test) => instead(test, 'the standby of a pair has the service before it has the address', 'a VIP that is not on this host is taken, for when it comes', standby)],
+    ...pinCases.map(({ name }) => [name, pin] as const),
+    ['the first reply after a request is counted under the time since the last request', (test) => instead(test, 'the kernel times no replies', 'response times are null: not known', async ({ apply, vip, client, server, ask, reading }) => {
+      const [at, a, c] = [await vip(), await server('a'), await client()];
+      await apply(director(at, [a.line()]));
+      await ask(c, at);
+      assert.deepEqual((await reading()).servers.map((s) => s.responseTimes), [null]);
+    })],
     ['a late reply to a purged session reaches no other client', late],
     ['a late reply to an expired session reaches no other client', late],
     ["a datagram to a session's source port from anybody but its server reaches no client", late],
@@ -85,7 +99,7 @@ export function differences(): readonly Difference[] {
 }
 
 function instead(test: string, reason: string, name: string, run: Case['run']): Difference {
-  return { test, reason, instead: { name: `${name} (lvs, for: ${test})`, run, timeoutMs: 60_000 } };
+  return insteadOf('lvs', test, reason, name, run);
 }
 
 /** What is Unsupported is named with its director and refused by apply, and nothing changes. */
@@ -104,24 +118,12 @@ async function refusedBy({ apply, engine, vip }: Context, options: Partial<Desir
   assert.deepEqual((await engine.observe()).directors, [main]);
 }
 
-function mixed(family: Family): (test: string) => Difference {
-  return (test) => instead(test, 'in nat mode ip_vs keeps the address family', 'another family in nat mode is unsupported by name', async ({ vip, world, engine }) => {
-    const wanted = desired([director(await vip(0, family), [{ name: 'a', ip: world.serverIp(0, family === 4 ? 6 : 4), port: 9, weight: 1, state: 'up', sorry: false }])]);
-    assert.match(engine.unsupported(wanted)[0]?.what ?? '', /^servers of another address family/);
-  });
+function twoFamilies(family: Family): (test: string) => Difference {
+  return (test) => instead(test, 'in nat mode ip_vs keeps the address family', 'another family in nat mode is unsupported by name', mixed(family));
 }
 
 function drop(event: string): (test: string) => Difference {
   return refused(`on ${event} drop`, 'ip_vs drops datagrams of servers that are gone for all services or for none', { on: { ...ON_DEFAULT, [event]: { kind: 'drop' } } }, new RegExp(`^on ${event} drop`));
-}
-
-async function closesTwice({ apply, vip, world, client, server, ask, engine }: Context): Promise<void> {
-  const [at, a, c] = [await vip(), await server('a'), await client()];
-  await apply(director(at, [a.line()]));
-  await ask(c, at);
-  await engine.close('remove');
-  await (await world.openForeign(at.ip, at.port)).close();
-  await engine.close('remove');
 }
 
 async function observes({ apply, vip, server, engine, client, ask }: Context): Promise<void> {
@@ -259,22 +261,6 @@ async function view({ apply, vip, client, server, ask, sessions }: Context): Pro
   assert.deepEqual([seen?.director, seen?.client, seen?.vip, seen?.server, seen?.serverAddress, seen?.sourcePort], ['main', endpointText(c.at), endpointText(at), 'a', endpointText(a.peer.at), c.at.port]);
   assert.equal(a.peer.inbox.all[0]?.from.port, c.at.port);
   assert.ok(seen!.expiresInMs > 60_000 && seen!.expiresInMs <= 120_000, String(seen!.expiresInMs));
-}
-
-async function occupied({ apply, vip, world, client, server, ask, defer }: Context): Promise<void> {
-  const [at, a, c] = [await vip(), await server('a'), await client()];
-  const program = await world.openForeign(at.ip, at.port);
-  defer(() => program.close());
-  await apply(director(at, [a.line()]));
-  assert.equal(await ask(c, at), 'a');
-  assert.equal(program.inbox.all.length, 0);
-}
-
-async function standby({ apply, world, server, engine }: Context): Promise<void> {
-  const a = await server('a');
-  const wanted = director({ ip: world.serverIp(200), port: 53 }, [a.line()]);
-  await apply(wanted);
-  assert.deepEqual((await engine.observe()).directors, [wanted]);
 }
 
 function late(test: string): Difference {

@@ -11,9 +11,9 @@ import { Mailbox } from '../contract/mailbox.ts';
 import type { Behaviour, Datagram, Peer, World } from '../contract/world.ts';
 import { createNetns, sh, shInput, type Netns } from './netns.ts';
 
+export const SERVERS = 12;
+export const CLIENTS = 200;
 const VIPS = 3;
-const SERVERS = 12;
-const CLIENTS = 200;
 const FIRST_PORT = 10_000;
 const BRIDGE = 'weir-br';
 
@@ -32,12 +32,19 @@ export function createGuestWorld(options: { readonly oneArmed?: boolean } = {}):
   if (options.oneArmed === true) oneArm(clients, servers);
   else twoArms(clients, servers);
   for (const [name, value] of [['ipv4/ip_forward', 1], ['ipv6/conf/all/forwarding', 1], ['ipv4/conf/all/rp_filter', 0]] as const) writeFileSync(`/proc/sys/net/${name}`, String(value));
+  return worldOf('namespaces in the guest', { clients, servers }, () => {
+    if (options.oneArmed === true) sh('ip', 'link', 'delete', BRIDGE);
+  });
+}
+
+/** Returns the world of two namespaces with the addresses above; the balancer is whoever runs this. */
+export function worldOf(name: string, { clients, servers }: { readonly clients: Netns; readonly servers: Netns }, after: () => void): GuestWorld {
   let port = FIRST_PORT;
   const server = (n: number, family: 4 | 6): Ip => ip(family === 4 ? `192.0.2.${n + 1}` : `2001:db8:2::${(n + 1).toString(16)}`);
   const client = (n: number, family: 4 | 6): Ip =>
     family === 6 ? ip(`2001:db8:1::${((n % CLIENTS) + 1).toString(16)}`) : ip(n < CLIENTS ? `198.51.100.${n + 1}` : `203.0.113.${n - CLIENTS + 1}`);
   return {
-    name: 'namespaces in the guest',
+    name,
     clients,
     servers,
     vip: (n, family = 4) => (n >= VIPS ? undefined : ip(family === 4 ? `198.51.100.${241 + n}` : `2001:db8:1::f${n}`)),
@@ -57,7 +64,7 @@ export function createGuestWorld(options: { readonly oneArmed?: boolean } = {}):
     close() {
       clients.close();
       servers.close();
-      if (options.oneArmed === true) sh('ip', 'link', 'delete', BRIDGE);
+      after();
     },
   };
 }
@@ -86,7 +93,7 @@ function oneArm(clients: Netns, servers: Netns): void {
   addresses(servers, range('192.0.2.', SERVERS, 24), ['198.51.100.0/24 dev eth0']);
 }
 
-function vips(): string[] {
+export function vips(): string[] {
   return [...Array.from({ length: VIPS }, (_, n) => [`198.51.100.${241 + n}/32`, `2001:db8:1::f${n}/128`]).flat(), '2001:db8:1::fe/64'];
 }
 
@@ -96,20 +103,20 @@ function pair(name: string, peer: Netns): void {
   sh('ip', '-n', peer.name, 'link', 'set', 'eth0', 'up');
 }
 
-function own(device: string, list: readonly string[]): string[] {
+export function own(device: string, list: readonly string[]): string[] {
   return list.map((a) => `address add ${a} dev ${device}${a.includes(':') ? ' nodad' : ''}`);
 }
 
-function addresses(netns: Netns, list: readonly string[], routes: readonly string[]): void {
+export function addresses(netns: Netns, list: readonly string[], routes: readonly string[]): void {
   shInput([...own('eth0', list), ...routes.map((r) => `${r.includes(':') ? '-6 ' : ''}route add ${r}`)].filter((l) => !l.startsWith('-6')).join('\n'), 'ip', '-n', netns.name, '-batch', '-');
   for (const route of routes.filter((r) => r.includes(':'))) sh('ip', '-n', netns.name, '-6', 'route', 'add', ...route.split(' '));
 }
 
-function range(prefix: string, count: number, bits: number): string[] {
+export function range(prefix: string, count: number, bits: number): string[] {
   return Array.from({ length: count }, (_, n) => `${prefix}${n + 1}/${bits}`);
 }
 
-function hexRange(prefix: string, count: number): string[] {
+export function hexRange(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, n) => `${prefix}${(n + 1).toString(16)}/64`);
 }
 

@@ -8,8 +8,7 @@ import { routing } from '../../bench/subjects/routing.ts';
 import type { RunningSubject, Subject } from '../../bench/subjects/subject.ts';
 import { benchNamespaces } from '../../bench/topology/topology.ts';
 import { observe, warmUp, type ClientRange } from '../../bench/trial.ts';
-import { CannotMeasure, onStage, requireMachine } from '../../bench/userspace.ts';
-import type { Stage } from '../../bench/rates.ts';
+import { CannotMeasure, onStage, requireMachine, type Stage } from '../../bench/stage.ts';
 
 const CLIENTS: ClientRange = { first: 0, count: 50 };
 const RMEM = '/proc/sys/net/core/rmem_default';
@@ -33,8 +32,8 @@ const reason = missing();
 const options = { skip: reason ?? false, timeout: 50_000 };
 
 async function withSubject(context: TestContext, subject: Subject, use: (stage: Stage, running: RunningSubject) => Promise<void>): Promise<void> {
-  await onStage(2, true, context.signal, (line) => context.diagnostic(line), async (stage) => {
-    const running = await subject.start(stage.topology);
+  await onStage(2, true, { signal: context.signal, progress: (line) => context.diagnostic(line) }, async (stage) => {
+    const running = await subject.start(stage.topology, { clients: CLIENTS.count });
     try {
       await use(stage, running);
     } finally {
@@ -49,8 +48,8 @@ test('the plain node:dgram proxy answers 50 clients at 2000/s without loss, each
     assert.equal(benchNamespaces().filter((name) => name.includes(`-${process.pid}-`)).length, 3);
     await warmUp(stage.traffic, running, CLIENTS);
     // One try of three, as the bench does: other jobs on the machine may hold the generator up, or the proxy beyond the end.
-    let seen = await observe(stage.traffic, running, CLIENTS, 2_000, 0.5);
-    for (let tries = 1; tries < 3 && seen.loss > 0; tries++) seen = await observe(stage.traffic, running, CLIENTS, 2_000, 0.5);
+    let seen = await observe(stage.traffic, running, { clients: CLIENTS, rate: 2_000, seconds: 0.5 });
+    for (let tries = 1; tries < 3 && seen.loss > 0; tries++) seen = await observe(stage.traffic, running, { clients: CLIENTS, rate: 2_000, seconds: 0.5 });
     assert.ok(seen.sent > 100 && seen.sent <= 1_001, `sent ${seen.sent}`);
     assert.ok(seen.loss <= 0.005, `loss ${seen.loss}`);
     assert.equal(seen.misdelivered, 0);
@@ -69,7 +68,7 @@ test('a measurement that throws leaves no namespace either', options, async (con
 });
 
 test('a subject that answers nobody fails the warm-up and says what was seen', options, async (context) => {
-  const deaf: Subject = { ...routing, name: 'deaf', start: async (topology) => ({ target: topology.vip, pid: null, stop: async () => undefined }) };
+  const deaf: Subject = { ...routing, name: 'deaf', start: async (topology) => ({ target: topology.vip, pid: null, sessions: null, stop: async () => undefined }) };
   await withSubject(context, deaf, async (stage, running) => {
     await assert.rejects(warmUp(stage.traffic, running, CLIENTS), /does not answer at 8000\/s: replies 0 of \d+ \(\d+ ICMP errors\)/);
   });

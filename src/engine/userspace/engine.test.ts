@@ -47,7 +47,7 @@ function world(workers: number, limits = { directors: 4, servers: 4 }) {
     },
     close: () => undefined,
   };
-  const buffers = createSharedBuffers({ workers, persistence: 64, ...limits }, 0);
+  const buffers = createSharedBuffers({ workers, persistence: 64, ...limits }, 0n);
   const start = (): Promise<UserspaceEngine> => UserspaceEngine.start(platform, buffers, (event) => events.push(event));
   return {
     start, asked, events, dies, starts: () => started,

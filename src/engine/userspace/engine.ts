@@ -6,13 +6,15 @@ import { randomUUID } from 'node:crypto';
 import type { Desired } from '../../plan/desired.ts';
 import type { Plan } from '../../plan/plan.ts';
 import {
-  EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter,
-  type SessionPage, type SessionView, Unsupported,
+  EngineError, type Engine, type EngineEvent, type EngineHandover, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter,
+  type SessionPage, type SessionView, type Unsupported,
 } from '../engine.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
+import { pinTarget } from './pin-target.ts';
 import { disownWorker } from './counts.ts';
-import { sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
+import { HANDOVER_FORMAT, HANDOVER_LAYOUT, decodeHandover, encodeHandover, encodeTerms } from './handover.ts';
+import { adoptShared, clockOffset, handOverShared, sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
 import { SlotKeeper } from './slots.ts';
 import { userspaceUnsupported } from './unsupported.ts';
 import type { Question, WorkerHandle } from './workers.ts';
@@ -35,6 +37,14 @@ export interface Limits {
   readonly max_upstream_sockets: number;
 }
 
+/** The engine of another process whose work this one takes over. */
+export interface Predecessor {
+  /** Its terms(). */
+  readonly terms: string;
+  /** Has it stop moving datagrams; returns what it left, with its sockets as they are called in this process. Rejects when it will not. */
+  freeze(): Promise<EngineHandover>;
+}
+
 /** A worker that died is started again at most this often a minute; then the engine gives up on it and says so. */
 const RESTARTS_PER_MINUTE = 5;
 
@@ -44,7 +54,7 @@ export class UserspaceEngine implements Engine {
   readonly #onEvent: (event: EngineEvent) => void;
   readonly #shared: SharedViews;
   readonly #slots: SlotKeeper;
-  readonly #epoch = randomUUID();
+  #epoch: string = randomUUID();
   readonly #workers: (WorkerHandle | null)[] = [];
   readonly #restarts: number[] = [];
   #slotted: readonly SlottedDirector[] = [];
@@ -58,11 +68,12 @@ export class UserspaceEngine implements Engine {
     this.#slots = new SlotKeeper(this.#shared);
   }
 
-  /** Returns an engine whose workers are up. */
-  static async start(platform: Platform, buffers: SharedBuffers, onEvent: (event: EngineEvent) => void): Promise<UserspaceEngine> {
+  /** Returns an engine whose workers are up; with `predecessor` they have its sockets and sessions, and its traffic. */
+  static async start(platform: Platform, buffers: SharedBuffers, onEvent: (event: EngineEvent) => void, predecessor?: Predecessor): Promise<UserspaceEngine> {
     const engine = new UserspaceEngine(platform, buffers, onEvent);
     try {
       for (let i = 0; i < platform.workers; i++) engine.#workers.push(await engine.#startWorker(i));
+      if (predecessor) await engine.#adopt(await predecessor.freeze());
     } catch (error) {
       await engine.close('remove');
       throw error;
@@ -130,8 +141,25 @@ export class UserspaceEngine implements Engine {
     return answers.reduce((sum, a) => sum + (a.type === 'purged' ? a.count : 0), 0);
   }
 
-  async pin({ director }: PinRequest): Promise<number> {
-    throw new Unsupported('userspace', 'pinning sessions', director);
+  async pin({ director, client, server }: PinRequest): Promise<number> {
+    const serverSlot = pinTarget(this.#slotted, director, server);
+    if (this.#shared.blockedUntil[serverSlot] > (performance.now() + clockOffset(this.#shared.epochNs)) / 100) {
+      throw new EngineError(`server '${server}' refused a datagram lately: a session there would be moved away at once`, { cure: 'wait for its check, or pin to another server' });
+    }
+    const answers = await this.#askAll({ type: 'pin', director, client, serverSlot });
+    let [count, stayed] = [0, 0];
+    for (const a of answers) {
+      if (a.type === 'failed') throw new EngineError(a.message, { cure: a.cure });
+      if (a.type !== 'pinned') continue;
+      count += a.count;
+      stayed += a.stayed;
+    }
+    if (stayed > 0) {
+      throw new EngineError(`${stayed} of ${count + stayed} sessions stayed where they were: no source port towards '${server}' has rested, or the table is full`, {
+        cure: 'try again in half a minute', landed: count > 0 ? [`${count} sessions are on '${server}'`] : [],
+      });
+    }
+    return count;
   }
 
   async explain(query: ExplainQuery): Promise<Explanation> {
@@ -150,6 +178,55 @@ export class UserspaceEngine implements Engine {
     this.#closed = true;
     await Promise.all(this.#workers.flatMap((w) => (w ? [w.stop().catch(() => undefined)] : [])));
     this.#platform.close();
+  }
+
+  get succession(): Engine['succession'] {
+    if (this.#platform.io !== 'linux') return undefined;
+    return { terms: async () => encodeTerms({ workers: this.#platform.workers, epochNs: this.#shared.epochNs }), handOver: (give) => this.#handOver(give) };
+  }
+
+  async #handOver(give: (handover: EngineHandover) => Promise<void>): Promise<void> {
+    try {
+      const answers = await this.#askAll({ type: 'freeze' });
+      const workers = answers.flatMap((a) => (a.type === 'frozen' ? [{ state: a.state, descriptors: a.descriptors }] : []));
+      if (workers.length < this.#platform.workers) throw new EngineError('a packet worker is down or could not stop', { cure: 'try again when all packet workers run (weir status)' });
+      const { limits, epochNs } = this.#shared;
+      const { servers, directors } = this.#slots.high;
+      await give({
+        bytes: encodeHandover({
+          format: HANDOVER_FORMAT, layout: HANDOVER_LAYOUT, epoch: this.#epoch, epochNs, limits, workers,
+          shared: handOverShared(this.#shared, servers, directors),
+          slots: this.#slots.handover(),
+          slotted: this.#slotted.map((s) => ({ ...s, locality: null })),
+          desired: this.#current,
+        }),
+        descriptors: workers.flatMap((w) => [...w.descriptors]),
+      });
+    } catch (error) {
+      await this.#askAll({ type: 'thaw' });
+      throw error;
+    }
+  }
+
+  // Everything is taken over before anything moves, so that a failure leaves the predecessor's sockets as they were.
+  async #adopt({ bytes, descriptors }: EngineHandover): Promise<void> {
+    const handover = decodeHandover(bytes);
+    if (handover.workers.length !== this.#platform.workers) throw new EngineError(`${handover.workers.length} packet workers hand over to ${this.#platform.workers}`, { cure: 'report this as a fault of weir' });
+    adoptShared(this.#shared, handover.shared);
+    this.#slots.adopt(handover.slots);
+    this.#epoch = handover.epoch;
+    const slotted = this.#slots.assign(handover.desired);
+    if ('tooMany' in slotted) throw new EngineError(`too many ${slotted.tooMany}`, { cure: 'report this as a fault of weir' });
+    this.#slotted = slotted;
+    this.#current = handover.desired;
+    let from = 0;
+    const adopted = await this.#askEach((i) => {
+      const { state, descriptors: own } = handover.workers[i]!;
+      return { type: 'adopt', directors: slotted, state, fds: descriptors.slice(from, (from += own.length)) };
+    });
+    for (const a of [...adopted, ...(adopted.every((x) => x.type === 'done') ? await this.#askAll({ type: 'join' }) : [])]) {
+      if (a.type === 'failed') throw new EngineError(`a packet worker could not take over: ${a.message}`, { cure: a.cure });
+    }
   }
 
   async #switch(slotted: readonly SlottedDirector[]): Promise<void> {
@@ -172,9 +249,13 @@ export class UserspaceEngine implements Engine {
     });
   }
 
-  async #askAll(question: Question): Promise<FromWorker[]> {
+  #askAll(question: Question): Promise<FromWorker[]> {
+    return this.#askEach(() => question);
+  }
+
+  #askEach(question: (worker: number) => Question): Promise<FromWorker[]> {
     const living = this.#workers.filter((w) => w !== null);
-    return Promise.all(living.map((w) => w.ask(question).catch((error: unknown): FromWorker => ({
+    return Promise.all(living.map((w) => w.ask(question(w.index)).catch((error: unknown): FromWorker => ({
       type: 'failed', id: 0, message: error instanceof Error ? error.message : String(error), cure: 'the worker is being started again: try once more',
     }))));
   }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { OnAction, ServerState, SessionPolicy } from '../../balance/terms.ts';
 import type { DesiredDirector } from '../../plan/desired.ts';
 import { DROP_REASONS, type DropReason } from '../drops.ts';
+import { responseBucket } from '../response-times.ts';
 import { disownWorker } from './counts.ts';
 import { swap16 } from './endpoints.ts';
 import { ANSWERED_IDLE_MS, Forwarder, LINGER_MS, REST_MS } from './forwarder.ts';
@@ -38,7 +39,7 @@ function director({ states = ['up', 'up'], session = {}, on = {}, weights = [], 
 }
 
 function world(setting: Setting = {}, maxSockets = 1000) {
-  const shared = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 8, persistence: 64 }, 0));
+  const shared = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 8, persistence: 64 }, 0n));
   const refused: number[] = [];
   const f = new Forwarder({
     shared, worker: 0, maxSessions: 1000, onRefused: (slot) => refused.push(slot),
@@ -50,6 +51,7 @@ function world(setting: Setting = {}, maxSockets = 1000) {
   const send = (port: number, now: number): number => {
     f.tick(now);
     if (!f.fromClient(0, swap16(port), 0, 0, 0, 0x0100007f, 10, now)) return -1;
+    f.requested(f.session, now);
     f.sent(f.serverSlot, f.session, 10);
     return f.serverSlot;
   };
@@ -180,6 +182,50 @@ describe('when a server leaves', () => {
     w.send(1, 0);
     w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
     assert.equal(w.send(1, 10), 0);
+  });
+});
+
+describe('a pinned session', () => {
+  it('moves to its new server with its client, and back, with counts that hold', () => {
+    const w = world();
+    const first = w.send(1, 0);
+    const { session, toUpstream, toEndpoint } = w.f;
+    const to = w.f.pin(session, 1 - first, 10);
+    assert.notEqual(to, session);
+    assert.equal(w.f.fromServer(toUpstream, toEndpoint), session, 'late replies of the old server arrive');
+    assert.equal(w.send(1, 20), 1 - first);
+    assert.deepEqual([w.f.session, w.f.pin(to, 1 - first, 30)], [to, to]);
+    assert.deepEqual([...w.shared.active.subarray(0, 2)].toSorted(), [0, 1]);
+    assert.deepEqual([w.reading().sessions, w.reading().servers[first].sessionsMoved], [1, 1]);
+  });
+
+  it('stays where it was when no port towards the new server has rested', () => {
+    const w = world({}, 1);
+    const first = w.send(1, 0);
+    const { session } = w.f;
+    const other = w.f.pin(session, 1 - first, 10);
+    assert.ok(other >= 0);
+    assert.equal(w.f.pin(other, first, 20), -1);
+    assert.equal(w.send(1, 30), 1 - first);
+    assert.deepEqual(w.drops(), {});
+  });
+});
+
+describe('response times', () => {
+  const counted = (w: ReturnType<typeof world>): number[] => (w.reading().servers[0].responseTimes ?? []).flatMap((n, bucket) => Array<number>(n).fill(bucket));
+
+  it('run from the last request to the first reply after it, in the session kinds that see replies', () => {
+    for (const kind of ['two-way', 'request-reply'] as const) {
+      const w = world({ states: ['up'], session: { kind } });
+      w.send(1, 1);
+      w.send(1, 101);
+      w.reply(103);
+      w.reply(5000);
+      assert.deepEqual(counted(w), [responseBucket(2e6)], kind);
+      w.send(1, 6000);
+      w.reply(6000);
+      assert.deepEqual(counted(w), [0, responseBucket(2e6)], kind);
+    }
   });
 });
 

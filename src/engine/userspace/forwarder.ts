@@ -4,14 +4,15 @@
  */
 import type { OnAction } from '../../balance/terms.ts';
 import { DROP_ID } from '../drops.ts';
+import { responseBucket } from '../response-times.ts';
 import { Chooser } from './chooser.ts';
 import { Counts } from './counts.ts';
 import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type RuntimeDirector, type SharedClock } from './director.ts';
 import type { SlottedDirector } from './protocol.ts';
-import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots } from './server-slots.ts';
-import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey } from './sessions.ts';
+import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots, type SlotsHandover } from './server-slots.ts';
+import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey, type SessionsHandover } from './sessions.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, type SharedViews } from './shared.ts';
-import type { UpstreamPools } from './upstreams.ts';
+import type { PoolsHandover, UpstreamPools } from './upstreams.ts';
 
 /** How long a session that moved away still delivers replies of its old server to its client. */
 export const LINGER_MS = 5_000;
@@ -31,6 +32,15 @@ export interface Listener {
   readonly id: number;
   readonly directorSlot: number;
   readonly vipPort: number;
+}
+
+export interface ForwarderHandover {
+  readonly sessions: SessionsHandover;
+  readonly slots: SlotsHandover;
+  readonly pools: PoolsHandover;
+  readonly orphanReplies: number;
+  readonly noDirector: number;
+  readonly persistenceEvictions: number;
 }
 
 export class Forwarder {
@@ -152,7 +162,12 @@ export class Forwarder {
     }
   }
 
-  /** Counts a reply of `length` bytes really sent to the client of `session`, and lets the session live on. */
+  /** A request of `session` leaves at `now`: the next reply is timed from here. Must be called before the reply can come in. */
+  requested(session: number, now: number): void {
+    if (session >= 0) this.table.requestAt[session] = now;
+  }
+
+  /** Counts a reply of `length` bytes that came at `now` and was really sent to the client of `session`, and lets the session live on. */
   replied(s: number, length: number, now: number): void {
     const { table } = this;
     const slot = table.server[s];
@@ -161,6 +176,10 @@ export class Forwarder {
     this.#servers[at + C.bytesOut] += length;
     table.packetsOut[s]++;
     table.bytesOut[s] += length;
+    if (table.requestAt[s] > 0) {
+      this.#servers[at + C.responseTimes + responseBucket((now - table.requestAt[s]) * 1e6)]++;
+      table.requestAt[s] = 0;
+    }
     const d = this.directors[this.slots.owner(slot).directorSlot];
     if (d === undefined) return;
     const base = d.slot * DIRECTOR_STRIDE;
@@ -232,6 +251,27 @@ export class Forwarder {
     if (affected.size > 0) this.#moveFrom(affected, now);
   }
 
+  /** Returns a copy of everything a successor needs to go on with the sessions of this worker. */
+  handover(): ForwarderHandover {
+    return {
+      sessions: this.table.handover(), slots: this.slots.handover(), pools: this.#upstreams.handover(),
+      orphanReplies: this.orphanReplies, noDirector: this.noDirector, persistenceEvictions: this.chooser.persistence.evictions,
+    };
+  }
+
+  /** Goes on where another worker's forwarder stopped, with the directors it had. Listeners are the loop's to bring back. */
+  adopt(handover: ForwarderHandover, slotted: readonly SlottedDirector[], now: number): void {
+    this.slots.adopt(handover.slots);
+    this.apply(slotted, now);
+    this.slots.adoptEndpoints(handover.slots);
+    this.#upstreams.adopt(handover.pools);
+    this.table.adopt(handover.sessions);
+    this.orphanReplies = handover.orphanReplies;
+    this.noDirector = handover.noDirector;
+    this.chooser.persistence.evictions = handover.persistenceEvictions;
+    this.#sweepAt = now;
+  }
+
   /** Sessions on listeners that are gone end at once: there is nothing left to answer from. */
   endListener(listener: number, now: number): void {
     this.#endWhere((s) => this.table.listener[s] === listener, now);
@@ -248,6 +288,24 @@ export class Forwarder {
       if (table.high === 0) return;
       this.#sweepOne(this.#sweepCursor++, now);
     }
+  }
+
+  /**
+   * Moves live session `s` of a two-way director to another of its server slots, as an `on` policy would: late replies of the old server
+   * still arrive. Returns the session it is now, or -1: no port or no room, and it stays where it was.
+   */
+  pin(s: number, slot: number, now: number): number {
+    const { table } = this;
+    if (table.server[s] === slot) return s;
+    const l = this.listeners[table.listener[s]];
+    const d = l === undefined ? undefined : this.directors[l.directorSlot];
+    if (l === undefined || d === undefined || !table.hasRoom) return -1;
+    const endpoint = this.slots.endpointOf(slot, l.vipPort);
+    const upstream = this.#upstreams.take(d.desired.sourceNat, this.slots.endpoints.ips[endpoint].family, endpoint, now);
+    if (upstream < 0) return -1;
+    this.#moveAway(s, now);
+    this.#counts.sessions(d.slot, 1);
+    return this.#tie(d, l, slot, endpoint, upstream, table.portBe[s], table.a0[s], table.a1[s], table.a2[s], table.a3[s], now);
   }
 
   /** Ends a session of whatever state; its port rests. */
@@ -270,11 +328,17 @@ export class Forwarder {
   }
 
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
-    const { table } = this;
     if (this.#counts.sessions(d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
+    if (!this.table.hasRoom) return this.#refuse(d.slot, DROP_ID.table_full);
     const endpoint = this.slots.endpointOf(slot, l.vipPort);
     const upstream = this.#upstreams.take(d.desired.sourceNat, this.slots.endpoints.ips[endpoint].family, endpoint, now);
     if (upstream < 0) return this.#refuse(d.slot, DROP_ID.no_port);
+    return this.#tie(d, l, slot, endpoint, upstream, portBe, a0, a1, a2, a3, now);
+  }
+
+  // Makes the session for which room, endpoint and upstream socket were found and which the director's count holds already.
+  #tie(d: RuntimeDirector, l: Listener, slot: number, endpoint: number, upstream: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
+    const { table } = this;
     const key = this.#key;
     key.listener = l.id;
     key.portBe = portBe;
@@ -283,10 +347,6 @@ export class Forwarder {
     key.a2 = a2;
     key.a3 = a3;
     const s = table.create(key, { server: slot, endpoint, upstream }, now);
-    if (s < 0) {
-      this.#upstreams.release(upstream, endpoint, now, 0);
-      return this.#refuse(d.slot, DROP_ID.table_full);
-    }
     this.created = true;
     this.#counts.refs(slot, 1);
     this.#counts.live(slot, 1);

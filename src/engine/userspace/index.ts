@@ -1,7 +1,8 @@
 /** Makes the userspace engine: the Linux fast path where it works, node:dgram everywhere else. */
 import { availableParallelism } from 'node:os';
 import type { EngineEvent } from '../engine.ts';
-import { UserspaceEngine, type Limits, type Platform } from './engine.ts';
+import { UserspaceEngine, type Limits, type Platform, type Predecessor } from './engine.ts';
+import { decodeTerms } from './handover.ts';
 import { createSharedBuffers, DEFAULT_LIMITS, type SharedBuffers } from './shared.ts';
 import { startWorker } from './workers.ts';
 
@@ -15,29 +16,32 @@ export interface UserspaceOptions {
   readonly maxSessions?: number;
   /** Upstream sockets over all workers; 24,576 by default, less where the limit of open files is lower. */
   readonly maxSockets?: number;
+  /** An engine of another process whose sockets, sessions and traffic this one takes over; it says how many workers there are. */
+  readonly predecessor?: Predecessor;
 }
 
-/** Returns a running userspace engine. Rejects when its workers do not come up. */
+/** Returns a running userspace engine. Rejects when its workers do not come up, and with HandoverRefused when the predecessor is of another format. */
 export async function createUserspaceEngine(options: UserspaceOptions): Promise<UserspaceEngine> {
-  const workers = Math.max(1, Math.min(64, options.workers ?? availableParallelism()));
+  const terms = options.predecessor && decodeTerms(options.predecessor.terms);
+  const workers = terms?.workers ?? Math.max(1, Math.min(64, options.workers ?? availableParallelism()));
   const limits = { max_sessions: options.maxSessions ?? 2_097_152, max_upstream_sockets: options.maxSockets ?? 24_576 };
-  const { platform, buffers } = await choosePlatform(options.portable === true, workers, limits);
-  return UserspaceEngine.start(platform, buffers, options.onEvent);
+  const { platform, buffers } = await choosePlatform(options.portable === true, workers, limits, terms?.epochNs ?? process.hrtime.bigint());
+  return UserspaceEngine.start(platform, buffers, options.onEvent, options.predecessor);
 }
 
 // The fast path is loaded only when wanted: on a system without koffi's native part the import itself fails.
-async function choosePlatform(portable: boolean, workers: number, limits: Limits): Promise<{ platform: Platform; buffers: SharedBuffers }> {
+async function choosePlatform(portable: boolean, workers: number, limits: Limits, epochNs: bigint): Promise<{ platform: Platform; buffers: SharedBuffers }> {
   let why = 'it was asked not to be';
   if (!portable) {
     try {
       const { linuxPlatform } = await import('./linux/platform.ts');
-      const buffers = createSharedBuffers({ workers, ...DEFAULT_LIMITS }, Date.now());
+      const buffers = createSharedBuffers({ workers, ...DEFAULT_LIMITS }, epochNs);
       return { platform: linuxPlatform(workers, buffers, limits), buffers };
     } catch (error) {
       why = error instanceof Error ? error.message : String(error);
     }
   }
-  const buffers = createSharedBuffers({ workers: 1, ...DEFAULT_LIMITS }, Date.now());
+  const buffers = createSharedBuffers({ workers: 1, ...DEFAULT_LIMITS }, epochNs);
   return { platform: portablePlatform(why, buffers, limits), buffers };
 }
 

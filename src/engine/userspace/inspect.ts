@@ -45,6 +45,25 @@ export function purgeSessions(forwarder: Forwarder, now: number, filter: Session
   return count;
 }
 
+/** Moves the client's live sessions of the director to a server slot; returns how many are there now and how many could not be moved. */
+export function pinSessions(
+  forwarder: Forwarder, io: { now(): number; sameClient(from: number, to: number): void }, request: { readonly director: string; readonly client: string; readonly serverSlot: number },
+): { count: number; stayed: number } {
+  const now = io.now();
+  const matches = sessionMatcher(forwarder, request);
+  let [count, stayed] = [0, 0];
+  // New records may lie above or below: what is found is listed before anything moves.
+  const found: number[] = [];
+  for (let s = 0; s < forwarder.table.high; s++) if (matches(s) && now < forwarder.table.expiresAt[s]) found.push(s);
+  for (const s of found) {
+    const to = forwarder.pin(s, request.serverSlot, now);
+    if (to < 0) stayed++;
+    else count++;
+    if (to >= 0 && to !== s) io.sameClient(s, to);
+  }
+  return { count, stayed };
+}
+
 /** Says where a datagram from `client` to `vip` (both address:port) would go in this worker. Changes nothing. */
 export function explainIn(forwarder: Forwarder, facts: SocketFacts, client: string, vip: string): WorkerExplanation {
   const from = parseEndpoint(client);

@@ -4,7 +4,7 @@ import { PersistenceTable } from './persistence.ts';
 import { createSharedBuffers, sharedViews } from './shared.ts';
 
 const table = (entries: number) => {
-  const views = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 4, persistence: entries }, 0));
+  const views = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 4, persistence: entries }, 0n));
   return { words: views.persistence, one: new PersistenceTable(views.persistence, entries) };
 };
 

@@ -7,6 +7,13 @@
 /** Opens the upstream socket with this index; returns false when the kernel refuses (no port, no descriptor). */
 export type OpenSocket = (index: number) => boolean;
 
+/** A pool's ports: how many sockets, and for each endpoint those freed with the time at which they have rested, oldest first. */
+export interface PortsHandover {
+  readonly sockets: number;
+  readonly refused: number;
+  readonly endpoints: readonly { readonly endpoint: number; readonly fresh: number; readonly freed: Int32Array; readonly restedAt: Float64Array }[];
+}
+
 interface EndpointPorts {
   /** Sockets 0..fresh-1 have been used towards this endpoint; the others never. */
   fresh: number;
@@ -51,6 +58,22 @@ export class PortPool {
     this.#endpoints.get(endpoint)?.freed.push(socket, now + restMs);
   }
 
+  /** Returns a copy of what is known of every endpoint's ports. */
+  handover(): PortsHandover {
+    return { sockets: this.sockets, refused: this.refused, endpoints: [...this.#endpoints].map(([endpoint, { fresh, freed }]) => ({ endpoint, fresh, ...freed.contents() })) };
+  }
+
+  /** Takes over another pool's ports; this pool must be unused. Its sockets are open already. */
+  adopt({ sockets, refused, endpoints }: PortsHandover): void {
+    this.sockets = sockets;
+    this.refused = refused;
+    for (const { endpoint, fresh, freed, restedAt } of endpoints) {
+      const ring = new FreedRing();
+      freed.forEach((socket, i) => ring.push(socket, restedAt[i]!));
+      this.#endpoints.set(endpoint, { fresh, freed: ring });
+    }
+  }
+
   /** Forgets an endpoint that no server names any more and no session uses. */
   forget(endpoint: number): void {
     this.#endpoints.delete(endpoint);
@@ -69,6 +92,11 @@ class FreedRing {
     const at = (this.#first + this.#count++) & (this.#sockets.length - 1);
     this.#sockets[at] = socket;
     this.#restedAt[at] = restedAt;
+  }
+
+  contents(): { freed: Int32Array; restedAt: Float64Array } {
+    const at = Array.from({ length: this.#count }, (_, i) => (this.#first + i) & (this.#sockets.length - 1));
+    return { freed: Int32Array.from(at, (i) => this.#sockets[i]!), restedAt: Float64Array.from(at, (i) => this.#restedAt[i]!) };
   }
 
   shiftRested(now: number): number {

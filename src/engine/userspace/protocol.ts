@@ -32,9 +32,18 @@ export type ToWorker =
   | { readonly type: 'abort'; readonly id: number }
   | { readonly type: 'sessions'; readonly id: number; readonly filter: SessionFilter; readonly from: number; readonly limit: number }
   | { readonly type: 'purge'; readonly id: number; readonly filter: SessionFilter }
+  /** Moves the client's live sessions of the director to the server slot. */
+  | { readonly type: 'pin'; readonly id: number; readonly director: string; readonly client: string; readonly serverSlot: number }
   | { readonly type: 'explain'; readonly id: number; readonly client: string; readonly vip: string }
   /** Brings counters that live in the kernel (receive overflow) up to date. */
   | { readonly type: 'refresh'; readonly id: number }
+  /** Stops moving datagrams, which wait in their sockets, and gives everything a successor needs. */
+  | { readonly type: 'freeze'; readonly id: number }
+  /** Goes on after a freeze. */
+  | { readonly type: 'thaw'; readonly id: number }
+  /** Takes over what another process's worker gave; `fds` are its descriptors as they are called here. Nothing moves before `join`. */
+  | { readonly type: 'adopt'; readonly id: number; readonly directors: readonly SlottedDirector[]; readonly state: Uint8Array; readonly fds: readonly number[] }
+  | { readonly type: 'join'; readonly id: number }
   | { readonly type: 'stop'; readonly id: number };
 
 /** An explanation by one worker; `session` is set when the client has a live session there. */
@@ -52,6 +61,10 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly id: number; readonly message: string; readonly cure: string }
   | { readonly type: 'sessions'; readonly id: number; readonly sessions: readonly SessionView[]; readonly next: number }
   | { readonly type: 'purged'; readonly id: number; readonly count: number }
+  /** `count` sessions are on the server now; `stayed` could not be moved for want of a port or room. */
+  | { readonly type: 'pinned'; readonly id: number; readonly count: number; readonly stayed: number }
+  /** `state` refers to sockets by their place in `descriptors`. */
+  | { readonly type: 'frozen'; readonly id: number; readonly state: Uint8Array; readonly descriptors: readonly number[] }
   | { readonly type: 'explained'; readonly id: number; readonly explanation: WorkerExplanation }
   | { readonly type: 'refused'; readonly serverSlot: number; readonly detail: string }
   | { readonly type: 'fault'; readonly detail: string };

@@ -2,6 +2,7 @@
 import { hostPortText } from '../../net/endpoint.ts';
 import { DROP_REASONS, type DropReason } from '../drops.ts';
 import type { DirectorReading, Reading, ServerReading } from '../engine.ts';
+import { RESPONSE_BUCKETS } from '../response-times.ts';
 import type { SlottedDirector } from './protocol.ts';
 import { DIRECTOR_COUNTER as D, DIRECTOR_STRIDE, SERVER_COUNTER as S, SERVER_STRIDE, WORKER_COUNTER as W, type SharedViews } from './shared.ts';
 
@@ -59,7 +60,7 @@ function serverReading(shared: SharedViews, name: string, address: string, slot:
     sessionsMoved: sum(S.moved),
     unanswered: sum(S.unanswered),
     icmpErrors: sum(S.icmpErrors),
-    responseTimes: null,
+    responseTimes: Array.from({ length: RESPONSE_BUCKETS }, (_, bucket) => sum(S.responseTimes + bucket)),
   };
 }
 

@@ -3,6 +3,7 @@
  * A slot stays known after its server was removed, until another server gets it: sessions may still name it.
  */
 import type { OnAction } from '../../balance/terms.ts';
+import type { Ip } from '../../net/ip.ts';
 import type { DesiredServer } from '../../plan/desired.ts';
 import { EndpointTable } from './endpoints.ts';
 
@@ -15,6 +16,14 @@ export const POLICY_DROP = 3;
 interface Owner {
   readonly name: string;
   readonly directorSlot: number;
+}
+
+/** What a successor must know of slots and endpoints, under their numbers. `policy` and `keepUntil` have one entry an owner. */
+export interface SlotsHandover {
+  readonly owners: readonly (Owner | undefined)[];
+  readonly policy: Uint8Array;
+  readonly keepUntil: Float64Array;
+  readonly endpoints: readonly { readonly ip: Ip; readonly port: number; readonly slots: readonly number[] }[];
 }
 
 export class ServerSlots {
@@ -74,6 +83,32 @@ export class ServerSlots {
     this.policy[slot] = policy;
     this.keepUntil[slot] = action?.kind === 'keep' && action.forMs !== null ? now + action.forMs : Infinity;
     return policy === POLICY_MOVE;
+  }
+
+  /** Returns a copy of what sessions refer to. */
+  handover(): SlotsHandover {
+    const { ips, ports, slots } = this.endpoints;
+    return {
+      owners: [...this.#owners],
+      policy: this.policy.slice(0, this.#owners.length),
+      keepUntil: this.keepUntil.slice(0, this.#owners.length),
+      endpoints: ips.map((ip, i) => ({ ip, port: ports[i], slots: [...slots[i]] })),
+    };
+  }
+
+  /** Takes over owners, deadlines and endpoint numbers; nothing may have been set before. The servers come with `set`, then call `adoptEndpoints`. */
+  adopt({ owners, policy, keepUntil, endpoints }: SlotsHandover): void {
+    owners.forEach((owner, slot) => {
+      if (owner !== undefined) this.#owners[slot] = owner;
+    });
+    this.policy.set(policy);
+    this.keepUntil.set(keepUntil);
+    for (const { ip, port } of endpoints) this.endpoints.intern(ip, port);
+  }
+
+  /** Lets the endpoints stand for their slots again, once the servers are set. */
+  adoptEndpoints({ endpoints }: SlotsHandover): void {
+    for (const { port, slots } of endpoints) for (const slot of slots) if (this.#servers.has(slot)) this.endpointOf(slot, port);
   }
 
   #findEndpoint(slot: number, vipPort: number): number {

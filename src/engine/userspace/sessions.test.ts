@@ -53,9 +53,18 @@ describe('the session table', () => {
     assert.equal(t.used, 3);
   });
 
+  it('finds each of a million sessions by both keys', () => {
+    const t = new SessionTable(1 << 20);
+    for (let n = 0; n < 1 << 20; n++) t.create({ listener: 0, portBe: n & 0xffff, a0: 0, a1: 0, a2: 0, a3: n >>> 16 }, { server: 0, endpoint: n & 15, upstream: n >>> 4 }, 0);
+    for (let n = 0; n < 1 << 20; n += 1013) {
+      assert.equal(t.findClient(0, n & 0xffff, 0, 0, 0, n >>> 16, -1), n);
+      assert.equal(t.findReply(n >>> 4, n & 15), n);
+    }
+  });
+
   it('agrees with a plain Map through any sequence of creations and removals, growth included', () => {
     fc.assert(fc.property(fc.array(fc.record({ n: fc.nat(3000), add: fc.boolean() }), { maxLength: 4000, size: 'max' }), (steps) => {
-      const t = new SessionTable(4096, 16);
+      const t = new SessionTable(4096);
       const model = new Map<number, number>();
       for (const { n, add } of steps) {
         const known = model.get(n);

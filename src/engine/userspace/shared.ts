@@ -4,10 +4,13 @@
  * Slots are handed out by the main thread: a director slot per director, a server slot per server of a director.
  */
 import { DROP_REASONS } from '../drops.ts';
+import { RESPONSE_BUCKETS } from '../response-times.ts';
 
-/** Counters of one server slot in one worker's stripe; Float64, exact to 2^53. */
-export const SERVER_COUNTER = { packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, moved: 5, unanswered: 6, icmpErrors: 7 } as const;
-export const SERVER_STRIDE = 8;
+/** Counters of one server slot in one worker's stripe, then one per bucket of response times; Float64, exact to 2^53. */
+export const SERVER_COUNTER = {
+  packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, moved: 5, unanswered: 6, icmpErrors: 7, responseTimes: 8,
+} as const;
+export const SERVER_STRIDE = SERVER_COUNTER.responseTimes + RESPONSE_BUCKETS;
 
 /** Counters of one director slot: traffic, sessions created, then one per drop reason. */
 export const DIRECTOR_COUNTER = { packetsIn: 0, bytesIn: 1, packetsOut: 2, bytesOut: 3, created: 4, drops: 5 } as const;
@@ -34,8 +37,8 @@ export const DEFAULT_LIMITS = { directors: 2048, servers: 32_768, persistence: 6
 /** The buffers behind it all; pass to a Worker and give to `sharedViews` there. */
 export interface SharedBuffers {
   readonly limits: SharedLimits;
-  /** Date.now() that shared deciseconds count from. */
-  readonly epochMs: number;
+  /** Monotonic nanoseconds (process.hrtime) that all times of the engine count from: the same in every thread, and in a successor's process. */
+  readonly epochNs: bigint;
   readonly counters: SharedArrayBuffer;
   readonly words: SharedArrayBuffer;
   readonly persistence: SharedArrayBuffer;
@@ -43,7 +46,7 @@ export interface SharedBuffers {
 
 export interface SharedViews {
   readonly limits: SharedLimits;
-  readonly epochMs: number;
+  readonly epochNs: bigint;
   /** Per worker: `serverCounters[worker][slot * SERVER_STRIDE + SERVER_COUNTER.x]`, and likewise. */
   readonly serverCounters: readonly Float64Array[];
   readonly directorCounters: readonly Float64Array[];
@@ -54,7 +57,7 @@ export interface SharedViews {
   readonly live: Int32Array;
   /** Per server slot: session records that still name it, lingering ones included; the slot may be reused at 0. */
   readonly refs: Int32Array;
-  /** Per server slot: decisecond since `epochMs` until which evidence (ICMP) blocks it. */
+  /** Per server slot: decisecond since `epochNs` until which evidence (ICMP) blocks it. */
   readonly blockedUntil: Int32Array;
   /** Per worker, what it added to active, live, refs (a stretch of servers each) and directorSessions: taken back if it dies. */
   readonly own: readonly Int32Array[];
@@ -67,12 +70,17 @@ export interface SharedViews {
 /** Persistence entries are PERSISTENCE_STRIDE words: owner (director slot + 1, 0 = free), address x4, server slot, expiry in deciseconds, spare. */
 export const PERSISTENCE_STRIDE = 8;
 
+/** Returns what to add to performance.now() of this thread for milliseconds since the shared epoch. */
+export function clockOffset(epochNs: bigint): number {
+  return Number(process.hrtime.bigint() - epochNs) / 1e6 - performance.now();
+}
+
 /** Returns freshly zeroed buffers for `limits`. */
-export function createSharedBuffers(limits: SharedLimits, epochMs: number): SharedBuffers {
+export function createSharedBuffers(limits: SharedLimits, epochNs: bigint): SharedBuffers {
   const perWorker = limits.servers * SERVER_STRIDE + limits.directors * DIRECTOR_STRIDE + WORKER_STRIDE;
   return {
     limits,
-    epochMs,
+    epochNs,
     counters: new SharedArrayBuffer(limits.workers * perWorker * 8),
     words: new SharedArrayBuffer((limits.servers * 4 + limits.directors * 2 + limits.workers * ownLength(limits)) * 4),
     // One lock word per bucket of four entries stands in front of the table.
@@ -101,7 +109,7 @@ export function sharedViews(buffers: SharedBuffers): SharedViews {
   const s = limits.servers;
   return {
     limits,
-    epochMs: buffers.epochMs,
+    epochNs: buffers.epochNs,
     serverCounters,
     directorCounters,
     workerCounters,
@@ -118,4 +126,51 @@ export function sharedViews(buffers: SharedBuffers): SharedViews {
 
 function ownLength(limits: SharedLimits): number {
   return limits.servers * 3 + limits.directors;
+}
+
+/** The shared memory as a successor gets it: only slots below `servers` and `directors` are in use. */
+export interface SharedHandover {
+  readonly servers: number;
+  readonly directors: number;
+  readonly serverCounters: readonly Float64Array[];
+  readonly directorCounters: readonly Float64Array[];
+  readonly workerCounters: readonly Float64Array[];
+  readonly active: Int32Array;
+  readonly live: Int32Array;
+  readonly refs: Int32Array;
+  readonly blockedUntil: Int32Array;
+  readonly directorSessions: Int32Array;
+  readonly rotation: Int32Array;
+  readonly own: readonly Int32Array[];
+  readonly persistence: Int32Array;
+}
+
+/** Returns a copy of the memory as far as `servers` and `directors` slots are in use. No worker may change it meanwhile. */
+export function handOverShared(shared: SharedViews, servers: number, directors: number): SharedHandover {
+  const perServer = (view: Int32Array): Int32Array => Int32Array.from(view.subarray(0, servers));
+  const copies = (views: readonly Float64Array[], length: number): Float64Array[] => views.map((view) => Float64Array.from(view.subarray(0, length)));
+  return {
+    servers,
+    directors,
+    serverCounters: copies(shared.serverCounters, servers * SERVER_STRIDE),
+    directorCounters: copies(shared.directorCounters, directors * DIRECTOR_STRIDE),
+    workerCounters: copies(shared.workerCounters, WORKER_STRIDE),
+    active: perServer(shared.active),
+    live: perServer(shared.live),
+    refs: perServer(shared.refs),
+    blockedUntil: perServer(shared.blockedUntil),
+    directorSessions: Int32Array.from(shared.directorSessions.subarray(0, directors)),
+    rotation: Int32Array.from(shared.rotation.subarray(0, directors)),
+    own: shared.own.map((view) => Int32Array.from(view)),
+    persistence: Int32Array.from(shared.persistence),
+  };
+}
+
+/** Fills fresh memory of the same limits with what was handed over. */
+export function adoptShared(shared: SharedViews, handover: SharedHandover): void {
+  shared.serverCounters.forEach((view, w) => view.set(handover.serverCounters[w]!));
+  shared.directorCounters.forEach((view, w) => view.set(handover.directorCounters[w]!));
+  shared.workerCounters.forEach((view, w) => view.set(handover.workerCounters[w]!));
+  for (const name of ['active', 'live', 'refs', 'blockedUntil', 'directorSessions', 'rotation', 'persistence'] as const) shared[name].set(handover[name]);
+  shared.own.forEach((view, w) => view.set(handover.own[w]!));
 }

@@ -28,6 +28,21 @@ class Slots {
     return slot;
   }
 
+  contents(): readonly (readonly [key: string, slot: number])[] {
+    return [...this.#byKey];
+  }
+
+  /** One past the highest slot that is taken. */
+  get high(): number {
+    return Math.max(-1, ...this.#byKey.values()) + 1;
+  }
+
+  adopt(contents: readonly (readonly [key: string, slot: number])[]): void {
+    const taken = new Set(contents.map(([, slot]) => slot));
+    for (const [key, slot] of contents) this.#byKey.set(key, slot);
+    this.#free.splice(0, this.#free.length, ...this.#free.filter((slot) => !taken.has(slot)));
+  }
+
   // Returns the slots of owners that are not kept and may go.
   sweep(kept: ReadonlySet<string>, mayGo: (slot: number) => boolean): number[] {
     const gone: number[] = [];
@@ -41,11 +56,18 @@ class Slots {
   }
 }
 
+/** Whose every slot is, and what localitybased directors remember, by director slot. */
+export interface KeptSlots {
+  readonly directors: readonly (readonly [key: string, slot: number])[];
+  readonly servers: readonly (readonly [key: string, slot: number])[];
+  readonly locality: readonly { readonly slot: number; readonly input: string; readonly bytes: Uint8Array }[];
+}
+
 export class SlotKeeper {
   readonly #shared: SharedViews;
   readonly #directors: Slots;
   readonly #servers: Slots;
-  readonly #locality: { readonly input: string; readonly memory: SharedArrayBuffer }[] = [];
+  readonly #locality: ({ readonly input: string; readonly memory: SharedArrayBuffer } | undefined)[] = [];
 
   constructor(shared: SharedViews) {
     this.#shared = shared;
@@ -80,6 +102,31 @@ export class SlotKeeper {
     const memory = new SharedArrayBuffer(localityBytes(director.servers.length));
     this.#locality[slot] = { input, memory };
     return memory;
+  }
+
+  /** Returns how many slots of each kind may be in use: all below these numbers. */
+  get high(): { readonly servers: number; readonly directors: number } {
+    return { servers: this.#servers.high, directors: this.#directors.high };
+  }
+
+  /** Returns a copy of whose the slots are. */
+  handover(): KeptSlots {
+    return {
+      directors: this.#directors.contents(),
+      servers: this.#servers.contents(),
+      locality: this.#locality.flatMap((known, slot) => (known === undefined ? [] : [{ slot, input: known.input, bytes: Uint8Array.from(new Uint8Array(known.memory)) }])),
+    };
+  }
+
+  /** Takes over another keeper's slots; this one must be unused. */
+  adopt({ directors, servers, locality }: KeptSlots): void {
+    this.#directors.adopt(directors);
+    this.#servers.adopt(servers);
+    for (const { slot, input, bytes } of locality) {
+      const memory = new SharedArrayBuffer(bytes.length);
+      new Uint8Array(memory).set(bytes);
+      this.#locality[slot] = { input, memory };
+    }
   }
 
   /** Frees the slots of owners that are not in `desired` and that no session names; zeroes their counters. Call between applies. */

@@ -4,7 +4,7 @@
  */
 import type { SourceNat } from '../../plan/desired.ts';
 import { ipBytes, ipFromBytes, type Ip } from '../../net/ip.ts';
-import { PortPool } from './ports.ts';
+import { PortPool, type PortsHandover } from './ports.ts';
 
 /** What the loop must bind a new upstream socket to; address null: any of the family; port 0: the kernel chooses. */
 export interface BindSpec {
@@ -13,7 +13,21 @@ export interface BindSpec {
   readonly port: number;
 }
 
+/** All pools of a worker; sockets are known by their worker-wide numbers. */
+export interface PoolsHandover {
+  readonly sockets: number;
+  readonly pools: readonly {
+    readonly nat: SourceNat | null;
+    readonly family: 4 | 6;
+    readonly numbers: readonly number[];
+    readonly oneWay: readonly (readonly [key: number, number: number])[];
+    readonly ports: PortsHandover;
+  }[];
+}
+
 interface Pool {
+  readonly nat: SourceNat | null;
+  readonly family: 4 | 6;
   readonly ports: PortPool;
   /** Worker-wide number of the pool's i-th socket. */
   readonly numbers: number[];
@@ -63,6 +77,33 @@ export class UpstreamPools {
     return this.sockets++;
   }
 
+  /** Returns a copy of all pools. */
+  handover(): PoolsHandover {
+    return {
+      sockets: this.sockets,
+      pools: [...this.#pools.values()].map(({ nat, family, numbers, oneWay, ports }) => ({ nat, family, numbers, oneWay: [...oneWay], ports: ports.handover() })),
+    };
+  }
+
+  /** Takes over another worker's pools; this one must have none. Its sockets are open already. */
+  adopt(handover: PoolsHandover): void {
+    this.sockets = handover.sockets;
+    for (const { nat, family, numbers, oneWay, ports } of handover.pools) {
+      const pool = this.#pool(nat, family);
+      pool.ports.adopt(ports);
+      numbers.forEach((number, index) => {
+        pool.numbers[index] = number;
+        this.#poolOf[number] = pool;
+        this.#indexOf[number] = index;
+      });
+      for (const [key, number] of oneWay) {
+        pool.oneWay.set(key, number);
+        this.#poolOf[number] = pool;
+        this.#indexOf[number] = -1;
+      }
+    }
+  }
+
   /** Times the kernel refused another socket. */
   get refused(): number {
     let sum = 0;
@@ -76,6 +117,8 @@ export class UpstreamPools {
     if (known) return known;
     const numbers: number[] = [];
     const pool: Pool = {
+      nat,
+      family,
       numbers,
       oneWay: new Map(),
       ports: new PortPool({

@@ -1,5 +1,7 @@
 /** Counters equal what was sent and received, to the packet and the byte, zeros included. */
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RESPONSE_BUCKETS, responseBucket } from '../../../src/engine/response-times.ts';
 import { hostPortText } from '../../../src/net/endpoint.ts';
 import type { Case } from '../case.ts';
 import { allDrops } from '../context.ts';
@@ -75,6 +77,39 @@ export const counterCases: readonly Case[] = [
       await dropped('no_server', 1);
       const { packetsIn, packetsOut, drops } = await reading();
       assert.deepEqual({ packetsIn, packetsOut, drops }, { packetsIn: 6, packetsOut: 3, drops: allDrops({ session_max: 2, no_server: 1 }) });
+    },
+  },
+  {
+    name: 'the first reply after a request is counted under the time since the last request',
+    async run({ apply, vip, client, server, reading }) {
+      const [at, c, hold] = [await vip(), await client(), await server('a', { behaviour: 'silent' })];
+      await apply(director(at, [hold.line()]));
+      const delayMs = 60;
+      const counted = new Array<number>(RESPONSE_BUCKETS).fill(0);
+      for (const requests of [1, 2]) {
+        let asked = 0;
+        for (let n = 0; n < requests; n++) {
+          if (n > 0) await delay(3 * delayMs);
+          asked = performance.now();
+          await c.send(`q${n}`, at);
+        }
+        let from = at;
+        for (let n = 0; n < requests; n++) ({ from } = await hold.peer.inbox.take());
+        const heard = performance.now();
+        await delay(delayMs);
+        const shortest = performance.now() - heard;
+        for (const text of ['first', 'second']) {
+          await hold.peer.send(text, from);
+          await c.inbox.take((d) => d.text === text);
+        }
+        const longest = performance.now() - asked;
+        const times = (await until('the replies to be counted', () => reading(), (r) => r.servers[0]?.packetsOut === 2 * requests)).servers[0]?.responseTimes ?? [];
+        const more = times.flatMap((n, bucket) => Array<number>(n - counted[bucket]).fill(bucket));
+        assert.equal(more.length, 1, `the second reply answers nothing new: ${times.join(' ')}`);
+        const [low, high] = [responseBucket(shortest * 1e6), responseBucket(longest * 1e6)];
+        assert.ok(more[0] >= low && more[0] <= high, `bucket ${more[0]} for a reply after ${shortest} to ${longest} ms (${low} to ${high})`);
+        counted[more[0]]++;
+      }
     },
   },
   {

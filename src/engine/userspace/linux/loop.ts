@@ -2,31 +2,31 @@
  * The packet loop of one worker on Linux: epoll, recvmmsg, the forwarder's decision, sendmmsg. It never returns to Node's
  * event loop; the main thread wakes it through an eventfd. README.md draws a datagram's path through it.
  */
-import { isUnspecified, type Ip } from '../../../net/ip.ts';
-import { DROP_ID } from '../../drops.ts';
-import { Forwarder } from '../forwarder.ts';
+import { deserialize, serialize } from 'node:v8';
+import type { Ip } from '../../../net/ip.ts';
+import { Forwarder, type ForwarderHandover } from '../forwarder.ts';
 import type { SlottedDirector, WorkerSetup } from '../protocol.ts';
-import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, sharedViews, type SharedViews } from '../shared.ts';
+import { WORKER_COUNTER, clockOffset, sharedViews, type SharedViews } from '../shared.ts';
 import { UpstreamPools } from '../upstreams.ts';
-import type { WorkerIo } from '../commands.ts';
-import { listenersOf } from '../listeners.ts';
+import type { Succession, WorkerIo } from '../commands.ts';
 import { dropReason } from './drop-reason.ts';
 import { ErrorQueue } from './errors.ts';
+import { Front, type FrontHandover, type OpenListener } from './front.ts';
 import {
   AF_INET, EINTR, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS, EPOLLERR, EPOLLET, EPOLLIN, Memory, MSG_DONTWAIT, loadLibc, type Libc,
 } from './libc.ts';
 import { GRO_CONTROL_BYTES, Inbox, NAME_WORDS } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { OverflowCount } from './overflow.ts';
-import { LocalAddresses } from './pktinfo.ts';
 import { SockaddrTable } from './sockaddr.ts';
 import { Sockets } from './sockets.ts';
-import { isBulk } from './tuning.ts';
+import { isBulk, type Tuned } from './tuning.ts';
 
 const CLIENT_BATCH = 128;
 const REPLY_SLOTS = 256;
 const REPLY_BATCH = 64;
 const MAX_EVENTS = 512;
+const EPOLL_CLOEXEC = 0o2000000;
 const LISTENER_TAG = 1 << 28;
 const UPSTREAM_TAG = 1 << 29;
 const WAKE_TAG = 1 << 30;
@@ -35,14 +35,16 @@ const TAG_MASK = LISTENER_TAG - 1;
 const IDLE_MS = 1000;
 const BUSY_MS = 100;
 
-interface OpenListener {
-  readonly id: number;
-  readonly fd: number;
-  readonly ip: Ip;
-  readonly port: number;
-  readonly nameLength: number;
-  readonly wildcard: boolean;
-  droppedBefore: number;
+/** What a loop leaves to its successor; `tuned` is parallel to the descriptors: listeners, then upstream sockets by number. */
+interface LoopHandover {
+  readonly forwarder: ForwarderHandover;
+  readonly front: FrontHandover;
+  readonly clientNames: Int32Array;
+  readonly upstreams: number;
+  readonly tuned: readonly Tuned[];
+  readonly overflow: readonly number[];
+  readonly sendCalls: [toServers: number, toClients: number];
+  readonly segmented: [toServers: number, toClients: number];
 }
 
 export class LinuxLoop implements WorkerIo {
@@ -52,7 +54,10 @@ export class LinuxLoop implements WorkerIo {
   readonly #sockets: Sockets;
   readonly #errors: ErrorQueue;
   readonly #overflow: OverflowCount;
+  readonly #front: Front;
   readonly #epoll: number;
+  /** Hears of the main thread alone: what a frozen loop waits on. */
+  readonly #wakeOnly: number;
   readonly #events = new Memory(MAX_EVENTS * EPOLL_EVENT_WORDS * 4);
   readonly #clientBox = new Inbox(CLIENT_BATCH, GRO_CONTROL_BYTES);
   readonly #wildcardBox: { box: Inbox | null } = { box: null };
@@ -62,41 +67,44 @@ export class LinuxLoop implements WorkerIo {
   readonly #clientNames = new SockaddrTable();
   readonly #endpointNames = new SockaddrTable();
   readonly #endpointNameLength: number[] = [];
-  readonly #local: LocalAddresses;
   readonly #upstreamFds: number[] = [];
-  readonly #listenerFds: number[] = [];
-  readonly #listeners: (OpenListener | undefined)[] = [];
-  readonly #byKey = new Map<string, OpenListener>();
   readonly #worker: Float64Array;
   readonly #directorCounters: Float64Array;
   readonly #setup: WorkerSetup;
   readonly #clockOffset: number;
   readonly #wakeBuffer = new Memory(8);
   readonly #otherTags = new Int32Array(MAX_EVENTS);
-  #prepared: { directors: readonly SlottedDirector[]; opened: OpenListener[] } | null = null;
-  #nextListener = 0;
   #replyFill = 0;
   #now = 0;
+  /** When the last send to servers began: response times count from there, not from when the batch was read. */
+  #sendingAt = 0;
   #running = true;
+  #frozen = false;
 
   constructor(setup: WorkerSetup, onRefused: (serverSlot: number, detail: string) => void) {
     this.#setup = setup;
     this.shared = sharedViews(setup.shared);
     this.#worker = this.shared.workerCounters[setup.index]!;
     this.#directorCounters = this.shared.directorCounters[setup.index]!;
-    this.#clockOffset = performance.timeOrigin - setup.shared.epochMs;
+    this.#clockOffset = clockOffset(setup.shared.epochNs);
     this.#libc = loadLibc();
     this.#sockets = new Sockets(this.#libc);
     this.#errors = new ErrorQueue(this.#libc);
     this.#overflow = new OverflowCount((fd) => this.#sockets.drops(fd));
-    this.#epoll = this.#libc.epoll_create1(0o2000000);
+    this.#epoll = this.#libc.epoll_create1(EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
+    this.#wakeOnly = this.#libc.epoll_create1(EPOLL_CLOEXEC);
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
+    this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN, this.#wakeOnly);
     this.forwarder = new Forwarder({
       shared: this.shared, worker: setup.index, maxSessions: setup.maxSessions, onRefused,
       upstreams: new UpstreamPools({ maxSockets: setup.maxSockets, open: (number, spec) => this.#openUpstream(number, spec) }),
     });
-    this.#local = new LocalAddresses();
+    this.#front = new Front({
+      sockets: this.#sockets, forwarder: this.forwarder, share: setup.shared.limits.workers > 1,
+      watch: (l) => this.#watch(l.fd, LISTENER_TAG | l.id, EPOLLIN),
+      unwatch: (l) => void this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, l.fd, this.#events.address),
+    });
     this.#toServers = new Outbox({ libc: this.#libc, capacity: CLIENT_BATCH, events: this.#serverEvents() });
     this.#toClients = new Outbox({ libc: this.#libc, capacity: REPLY_SLOTS, events: this.#clientEvents() });
   }
@@ -104,79 +112,37 @@ export class LinuxLoop implements WorkerIo {
   /** Runs until `close`; `onWake` is called when the main thread has written to the eventfd. */
   run(onWake: () => void): void {
     while (this.#running) {
-      const timeoutMs = this.forwarder.table.used > 0 ? BUSY_MS : IDLE_MS;
-      const ready = this.#libc.epoll_wait(this.#epoll, this.#events.address, MAX_EVENTS, timeoutMs);
+      const timeoutMs = this.forwarder.table.used > 0 && !this.#frozen ? BUSY_MS : IDLE_MS;
+      const ready = this.#libc.epoll_wait(this.#frozen ? this.#wakeOnly : this.#epoll, this.#events.address, MAX_EVENTS, timeoutMs);
       if (ready < 0 && this.#libc.errno() !== EINTR) throw new Error(`epoll_wait failed (errno ${this.#libc.errno()})`);
       this.#setNow();
       this.#round(ready, onWake);
-      this.forwarder.sweep(this.#now);
+      if (!this.#frozen) this.forwarder.sweep(this.#now);
       this.#worker[WORKER_COUNTER.wakeups]++;
       this.#worker[WORKER_COUNTER.heartbeat] = this.#now;
     }
   }
 
   prepare(directors: readonly SlottedDirector[]): void {
-    const opened: OpenListener[] = [];
-    try {
-      for (const want of listenersOf(directors)) {
-        if (this.#byKey.has(want.key)) continue;
-        const fd = this.#sockets.openListener(want.ip, want.port, this.#setup.shared.limits.workers > 1);
-        opened.push({
-          id: this.#nextListener++, fd, ip: want.ip, port: want.port, nameLength: want.ip.family === 4 ? 16 : 28,
-          wildcard: isUnspecified(want.ip), droppedBefore: 0,
-        });
-      }
-    } catch (error) {
-      for (const l of opened) this.#sockets.close(l.fd);
-      throw error;
-    }
-    this.#prepared = { directors, opened };
+    this.#front.prepare(directors);
   }
 
   commit(): void {
-    const prepared = this.#prepared;
-    if (!prepared) throw new Error('commit without prepare');
-    this.#prepared = null;
-    this.#setNow();
-    const wanted = listenersOf(prepared.directors);
-    const wantedKeys = new Set(wanted.map((w) => w.key));
-    for (const [key, l] of this.#byKey) if (!wantedKeys.has(key)) this.#closeListener(key, l);
-    this.forwarder.apply(prepared.directors, this.#now);
-    for (const l of prepared.opened) {
-      this.#byKey.set(`${l.ip.text}|${l.port}`, l);
-      this.#listeners[l.id] = l;
-      this.#listenerFds[l.id] = l.fd;
-    }
-    for (const w of wanted) {
-      const l = this.#byKey.get(w.key)!;
-      for (const id of [l.id, ...this.#local.childrenOf(l.id)]) {
-        // A socket that another director took over: its sessions were the old one's.
-        const before = this.forwarder.listeners[id];
-        if (before && before.directorSlot !== w.directorSlot) this.forwarder.endListener(id, this.#now);
-        this.forwarder.listeners[id] = { id, directorSlot: w.directorSlot, vipPort: l.port };
-      }
-    }
-    for (const l of prepared.opened) this.#watch(l.fd, LISTENER_TAG | l.id, EPOLLIN);
+    this.#front.commit(this.#setNow());
   }
 
   abort(): void {
-    for (const l of this.#prepared?.opened ?? []) this.#sockets.close(l.fd);
-    this.#prepared = null;
+    this.#front.abort();
   }
 
   refresh(): void {
     this.#setNow();
-    for (const l of this.#byKey.values()) {
-      const drops = this.#sockets.drops(l.fd);
-      const at = this.forwarder.listeners[l.id]!.directorSlot * DIRECTOR_STRIDE + DIRECTOR_COUNTER.drops + DROP_ID.receive_overflow;
-      this.#directorCounters[at] += drops - l.droppedBefore;
-      l.droppedBefore = drops;
-    }
+    this.#front.countOverflow(this.#directorCounters);
     this.#worker[WORKER_COUNTER.upstreamOverflow] += this.#overflow.more(this.#upstreamFds);
     this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreamFds.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
-    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
+    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.maxSessions;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
@@ -185,9 +151,10 @@ export class LinuxLoop implements WorkerIo {
 
   close(): void {
     this.#running = false;
-    for (const l of this.#byKey.values()) this.#sockets.close(l.fd);
+    this.#front.close();
     for (const fd of this.#upstreamFds) this.#sockets.close(fd);
     this.#libc.close(this.#epoll);
+    this.#libc.close(this.#wakeOnly);
   }
 
   now(): number {
@@ -199,9 +166,52 @@ export class LinuxLoop implements WorkerIo {
   }
 
   vipOf(listener: number): { ip: Ip; port: number } {
-    const l = this.#listeners[listener]!;
-    return { ip: this.#local.addressOf(listener) ?? l.ip, port: l.port };
+    return this.#front.vipOf(listener);
   }
+
+  sameClient(from: number, to: number): void {
+    this.#clientNames.duplicate(from, to);
+  }
+
+  readonly succession: Succession = {
+    freeze: () => {
+      this.#frozen = true;
+      this.refresh();
+      const front = this.#front.handover();
+      const listenerFds = front.listeners.map((l) => l.fd);
+      const descriptors = [...listenerFds, ...this.#upstreamFds];
+      const state: LoopHandover = {
+        forwarder: this.forwarder.handover(),
+        front,
+        clientNames: this.#clientNames.words(this.forwarder.table.high),
+        upstreams: this.#upstreamFds.length,
+        tuned: descriptors.map((fd) => this.#sockets.tuning.of(fd)),
+        overflow: this.#overflow.handover(),
+        sendCalls: [this.#toServers.sendCalls, this.#toClients.sendCalls],
+        segmented: [this.#toServers.segmented, this.#toClients.segmented],
+      };
+      return { state: serialize(state), descriptors };
+    },
+    thaw: () => {
+      this.#frozen = false;
+    },
+    adopt: (directors, bytes, fds) => {
+      const state = deserialize(bytes) as LoopHandover;
+      const listenerFds = new Map(state.front.listeners.map((l, i) => [l.fd, fds[i]!]));
+      fds.forEach((fd, i) => this.#sockets.tuning.adopt(fd, state.tuned[i]!));
+      this.#upstreamFds.push(...fds.slice(fds.length - state.upstreams));
+      this.forwarder.adopt(state.forwarder, directors, this.#setNow());
+      this.#front.adopt(state.front, directors, (fd) => listenerFds.get(fd)!, this.#now);
+      this.#clientNames.adopt(state.clientNames);
+      this.#overflow.adopt(state.overflow);
+      [this.#toServers.sendCalls, this.#toClients.sendCalls] = state.sendCalls;
+      [this.#toServers.segmented, this.#toClients.segmented] = state.segmented;
+    },
+    join: () => {
+      this.#front.join();
+      this.#upstreamFds.forEach((fd, number) => this.#watch(fd, UPSTREAM_TAG | number, EPOLLIN | EPOLLET));
+    },
+  };
 
   // Replies go first and are sent before anything may end a session: they hold pointers to their clients' addresses.
   #round(ready: number, onWake: () => void): void {
@@ -221,7 +231,7 @@ export class LinuxLoop implements WorkerIo {
     for (let i = 0; i < others; i++) {
       const tag = this.#otherTags[i];
       if ((tag & LISTENER_TAG) === 0) continue;
-      const l = this.#listeners[tag & TAG_MASK];
+      const l = this.#front.listeners[tag & TAG_MASK];
       if (l) this.#readListener(l);
     }
     if (this.#otherTags.subarray(0, others).includes(WAKE_TAG)) {
@@ -236,7 +246,7 @@ export class LinuxLoop implements WorkerIo {
     if (n <= 0) return;
     const names = box.names.ints;
     for (let i = 0; i < n; i++) {
-      const id = l.wildcard ? this.#child(l, box, i) : l.id;
+      const id = l.wildcard ? this.#front.child(l, box, i) : l.id;
       const length = box.length(i);
       const segment = l.wildcard ? 0 : box.segmentSize(i);
       box.rearm(i);
@@ -298,30 +308,34 @@ export class LinuxLoop implements WorkerIo {
     const s = this.forwarder.fromServer(number, endpoint);
     if (s < 0) return;
     const listener = this.forwarder.table.listener[s];
-    const l = this.#listeners[listener];
+    const l = this.#front.listeners[listener];
     if (!l) return;
-    const control = l.wildcard ? this.#local.controlOf(listener) : 0;
-    const controlLength = control === 0 ? 0 : this.#local.controlLengthOf(listener);
+    const control = l.wildcard ? this.#front.controlOf(listener) : 0;
+    const controlLength = control === 0 ? 0 : this.#front.controlLengthOf(listener);
     const length = this.#replyBox.length(i);
     const step = this.#replyBox.segmentSize(i) || length || 1;
     const name = this.#clientNames.pointer(s);
     let from = 0;
     do {
       // Flushing only sends: the slots of the replies still being read stay as they are.
-      if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#listenerFds);
+      if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#front.fds);
       this.#toClients.add(listener, this.#replyBox.slot(i) + from, Math.min(step, length - from), name, l.nameLength, s, 0, control, controlLength);
       from += step;
     } while (from < length);
   }
 
   #flushReplies(): void {
-    this.#toClients.flush(this.#listenerFds);
+    this.#toClients.flush(this.#front.fds);
     this.#replyFill = 0;
   }
 
   #serverEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
-      sent: (session, serverSlot, length) => this.forwarder.sent(serverSlot, session, length),
+      sending: () => (this.#sendingAt = performance.now() + this.#clockOffset),
+      sent: (session, serverSlot, length) => {
+        this.forwarder.requested(session, this.#sendingAt);
+        this.forwarder.sent(serverSlot, session, length);
+      },
       failed: (_session, serverSlot, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(serverSlot).directorSlot, dropReason(errno)),
       pendingError: (number) => this.#drainErrors(number),
       tooBig: (number) => this.#sockets.tuning.allowFragments(this.#upstreamFds[number]),
@@ -330,10 +344,11 @@ export class LinuxLoop implements WorkerIo {
 
   #clientEvents(): ConstructorParameters<typeof Outbox>[0]['events'] {
     return {
+      sending: () => undefined,
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
       failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno)),
       pendingError: () => undefined,
-      tooBig: (listener) => this.#sockets.tuning.allowFragments(this.#listenerFds[listener]),
+      tooBig: (listener) => this.#sockets.tuning.allowFragments(this.#front.fds[listener]),
     };
   }
 
@@ -358,39 +373,16 @@ export class LinuxLoop implements WorkerIo {
     return true;
   }
 
-  // The listener id that stands for the local address a datagram hit on a wildcard VIP.
-  #child(l: OpenListener, box: Inbox, i: number): number {
-    const known = this.#local.find(l.id, l.ip.family, box, i);
-    if (known >= 0) return known;
-    const id = this.#nextListener++;
-    this.#local.add(id, l.id, l.ip.family, box, i);
-    this.#listeners[id] = l;
-    this.#listenerFds[id] = l.fd;
-    const parent = this.forwarder.listeners[l.id]!;
-    this.forwarder.listeners[id] = { id, directorSlot: parent.directorSlot, vipPort: parent.vipPort };
-    return id;
-  }
-
-  #closeListener(key: string, l: OpenListener): void {
-    this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, l.fd, this.#events.address);
-    this.#sockets.close(l.fd);
-    this.#byKey.delete(key);
-    for (const id of [l.id, ...this.#local.remove(l.id)]) {
-      this.forwarder.endListener(id, this.#now);
-      this.#listeners[id] = undefined;
-    }
-  }
-
   #writeEndpoint(endpoint: number): number {
     const { endpoints } = this.forwarder.slots;
     return (this.#endpointNameLength[endpoint] = this.#endpointNames.write(endpoint, endpoints.ips[endpoint], endpoints.ports[endpoint]));
   }
 
-  #watch(fd: number, tag: number, events: number): void {
+  #watch(fd: number, tag: number, events: number, epoll = this.#epoll): void {
     const event = new Memory(16);
     event.ints[0] = events;
     event.words[EPOLL_DATA_WORD] = tag;
-    if (this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, event.address) !== 0) throw new Error(`epoll_ctl failed (errno ${this.#libc.errno()})`);
+    if (this.#libc.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event.address) !== 0) throw new Error(`epoll_ctl failed (errno ${this.#libc.errno()})`);
   }
 
   #setNow(): number {

@@ -29,7 +29,7 @@ describe('the outbox', { skip: onLinux }, () => {
     const failed: [tag: number, errno: number][] = [];
     const outbox = new Outbox({
       libc, capacity,
-      events: { sent: (tag) => sent.push(tag), failed: (tag, _t, _l, errno) => failed.push([tag, errno]), pendingError: () => undefined, tooBig: () => false },
+      events: { sending: () => undefined, sent: (tag) => sent.push(tag), failed: (tag, _t, _l, errno) => failed.push([tag, errno]), pendingError: () => undefined, tooBig: () => false },
     });
     const names = new SockaddrTable();
     const payload = new Memory(capacity * 2048);

@@ -11,6 +11,8 @@ import { HDR_BYTES, SendHeaders } from './messages.ts';
 
 /** What happened to a datagram; `tag` and `tag2` are what `add` was given. */
 export interface OutboxEvents {
+  /** A send begins; `sent` and `failed` for its datagrams follow. */
+  sending(): void;
   sent(tag: number, tag2: number, length: number): void;
   failed(tag: number, tag2: number, length: number, errno: number): void;
   /** A socket returned the error of an earlier datagram (ICMP): read its error queue, then the send is tried again. */
@@ -179,6 +181,7 @@ export class Outbox {
   // Returns how many headers went out, 0 with errno set when the first did not.
   #sendSome(fd: number, at: number, headers: number): number {
     this.sendCalls++;
+    this.#events.sending();
     const i = this.#order[this.#firstOf[at]];
     if (headers - at === 1 && this.#firstOf[at + 1] - this.#firstOf[at] === 1 && this.#controlLength[i] === 0) {
       return this.#libc.sendto(fd, this.#payload[i], this.#length[i], MSG_DONTWAIT, this.#name[i], this.#nameLength[i]) < 0 ? 0 : 1;

@@ -13,6 +13,15 @@ export class OverflowCount {
     this.#dropsOf = dropsOf;
   }
 
+  /** Returns the drops counted so far, by socket. */
+  handover(): readonly number[] {
+    return [...this.#seen];
+  }
+
+  adopt(seen: readonly number[]): void {
+    this.#seen.push(...seen);
+  }
+
   /** Returns how many more drops the share of `fds` asked this time has seen; `fds` only ever grows. */
   more(fds: readonly number[]): number {
     let more = 0;

@@ -2,7 +2,7 @@
  * Wildcard VIPs (0.0.0.0 or ::): which local address a datagram hit (IP_PKTINFO, man 7 ip; RFC 3542 section 6), and the control
  * message that makes the reply leave from it. Each address hit gets a listener id of its own, so sessions keep it.
  */
-import { ipFromBytes, type Ip } from '../../../net/ip.ts';
+import { ipBytes, ipFromBytes, type Ip } from '../../../net/ip.ts';
 import { IP_PKTINFO, IPV6_PKTINFO, Memory, SOL_IP, SOL_IPV6 } from './libc.ts';
 import type { Inbox } from './messages.ts';
 
@@ -37,18 +37,23 @@ export class LocalAddresses {
     return -1;
   }
 
-  /** Gives the address that message i hit the listener id `id`. */
-  add(id: number, parent: number, family: 4 | 6, box: Inbox, i: number): void {
+  /** Returns the local address that message i of the inbox hit. */
+  addressIn(family: 4 | 6, box: Inbox, i: number): Ip {
     const at = i * CONTROL_BYTES + OFFSET[family];
-    const size = family === 4 ? 4 : 16;
-    const bytes = Uint8Array.from(box.controls!.bytes.subarray(at, at + size));
+    return ipFromBytes(Uint8Array.from(box.controls!.bytes.subarray(at, at + (family === 4 ? 4 : 16))));
+  }
+
+  /** Gives a local address the listener id `id`. */
+  add(id: number, parent: number, address: Ip): void {
+    const { family } = address;
+    const bytes = Uint8Array.from(ipBytes(address));
     const control = new Memory(SPACE[family]);
     control.words[0] = CMSG_HEADER + (family === 4 ? 12 : 20);
     control.words[2] = family === 4 ? SOL_IP : SOL_IPV6;
     control.words[3] = family === 4 ? IP_PKTINFO : IPV6_PKTINFO;
     control.bytes.set(bytes, OFFSET[family]);
-    const words = Array.from({ length: size / 4 }, (_, w) => box.controls!.ints[at / 4 + w]);
-    const child: Child = { id, parent, address: ipFromBytes(bytes), words, control, controlLength: SPACE[family] };
+    const words = [...new Int32Array(bytes.buffer)];
+    const child: Child = { id, parent, address, words, control, controlLength: SPACE[family] };
     this.#children.set(id, child);
     this.#byParent.set(parent, [...(this.#byParent.get(parent) ?? []), child]);
   }

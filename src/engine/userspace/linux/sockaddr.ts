@@ -1,7 +1,7 @@
 /** struct sockaddr_in and sockaddr_in6 in memory: written for bind and send, read from what recvmmsg filled in. */
 import { ipBytes, ipFromBytes, type Ip } from '../../../net/ip.ts';
 import { AF_INET, AF_INET6, Memory } from './libc.ts';
-import { NAME_BYTES } from './messages.ts';
+import { NAME_BYTES, NAME_WORDS } from './messages.ts';
 
 /** Writes address and port at `offset` bytes; returns the length in bytes (16 or 28). */
 export function writeSockaddr(memory: Memory, offset: number, ip: Ip, port: number): number {
@@ -37,6 +37,27 @@ export class SockaddrTable {
     const chunk = this.#chunk(i);
     const to = (i & 4095) * 8;
     for (let w = 0; w < 7; w++) chunk.ints[to + w] = words[from + w]!;
+  }
+
+  /** Copies entry `from` into entry `to`. */
+  duplicate(from: number, to: number): void {
+    this.copy(to, this.#chunk(from).ints, (from & 4095) * 8);
+  }
+
+  /** Returns a copy of entries 0..count-1, eight words each. */
+  words(count: number): Int32Array {
+    const words = new Int32Array(count * NAME_WORDS);
+    for (let i = 0; i < count; i += SockaddrTable.CHUNK) {
+      words.set(this.#chunk(i).ints.subarray(0, Math.min(SockaddrTable.CHUNK, count - i) * NAME_WORDS), i * NAME_WORDS);
+    }
+    return words;
+  }
+
+  /** Writes entries from 0 on from what `words` returned. */
+  adopt(words: Int32Array): void {
+    for (let at = 0; at < words.length; at += SockaddrTable.CHUNK * NAME_WORDS) {
+      this.#chunk(at / NAME_WORDS).ints.set(words.subarray(at, at + SockaddrTable.CHUNK * NAME_WORDS));
+    }
   }
 
   /** Writes entry i; returns its length in bytes. */

@@ -16,6 +16,12 @@ export function isBulk(received: number, joined: number): boolean {
   return received >= BULK_BATCH && joined * 2 > received;
 }
 
+/** `whole`: it sends whole datagrams only; `bulk`: it accepts UDP GRO. */
+export interface Tuned {
+  readonly whole: boolean;
+  readonly bulk: boolean;
+}
+
 export class SocketTuning {
   readonly #libc: Libc;
   readonly #value = new Memory(8);
@@ -41,6 +47,17 @@ export class SocketTuning {
     if (this.#bulk.has(fd)) return;
     this.#bulk.add(fd);
     this.#set(fd, SOL_UDP, UDP_GRO, 1);
+  }
+
+  /** Returns what the socket was given: a successor asks the kernel for nothing it has. */
+  of(fd: number): Tuned {
+    return { whole: this.#whole.has(fd), bulk: this.#bulk.has(fd) };
+  }
+
+  /** Notes what a socket that was taken over has. */
+  adopt(fd: number, { whole, bulk }: Tuned): void {
+    if (whole) this.#whole.add(fd);
+    if (bulk) this.#bulk.add(fd);
   }
 
   /** Forgets a socket that is closed: its number may be another's soon. */

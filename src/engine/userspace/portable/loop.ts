@@ -11,7 +11,7 @@ import { Forwarder } from '../forwarder.ts';
 import { listenersOf } from '../listeners.ts';
 import { bindRefusal, type BindError } from '../refusal.ts';
 import type { SlottedDirector, WorkerSetup } from '../protocol.ts';
-import { WORKER_COUNTER, sharedViews, type SharedViews } from '../shared.ts';
+import { WORKER_COUNTER, clockOffset, sharedViews, type SharedViews } from '../shared.ts';
 import { UpstreamPools, type BindSpec } from '../upstreams.ts';
 
 const SWEEP_MS = 100;
@@ -48,7 +48,7 @@ export class PortableLoop implements WorkerIo {
   constructor(setup: WorkerSetup, onRefused: (serverSlot: number, detail: string) => void) {
     this.shared = sharedViews(setup.shared);
     this.#worker = this.shared.workerCounters[setup.index]!;
-    this.#clockOffset = performance.timeOrigin - setup.shared.epochMs;
+    this.#clockOffset = clockOffset(setup.shared.epochNs);
     this.forwarder = new Forwarder({
       shared: this.shared, worker: setup.index, maxSessions: setup.maxSessions, onRefused,
       upstreams: new UpstreamPools({ maxSockets: Math.min(setup.maxSockets, 8192), exclusive: true, open: (number, spec) => this.#openUpstream(number, spec) }),
@@ -105,7 +105,7 @@ export class PortableLoop implements WorkerIo {
   refresh(): void {
     this.#worker[WORKER_COUNTER.sockets] = this.#upstreams.length;
     this.#worker[WORKER_COUNTER.sessions] = this.forwarder.table.used;
-    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.capacity;
+    this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.maxSessions;
     this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
@@ -135,6 +135,9 @@ export class PortableLoop implements WorkerIo {
     return this.#listeners[listener]!;
   }
 
+  /** Nothing to do: the table holds the address that replies are sent to. */
+  sameClient(): void {}
+
   #fromClient(l: Listener, payload: Buffer, from: RemoteInfo): void {
     const ip = parseIp(from.address.replace(/%.*$/, ''));
     if (!ip) return;
@@ -144,7 +147,7 @@ export class PortableLoop implements WorkerIo {
     const { toEndpoint, toUpstream, session, serverSlot } = forwarder;
     const upstream = this.#upstreams[toUpstream];
     if (upstream.endpoint !== toEndpoint) this.#connect(upstream, toEndpoint);
-    if (upstream.connected) upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
+    if (upstream.connected) this.#send(upstream, payload, serverSlot, session);
     else if (upstream.waiting.length < MAX_WAITING) upstream.waiting.push({ payload, serverSlot, session });
     else forwarder.drop(forwarder.slots.owner(serverSlot).directorSlot, DROP_ID.send_full);
   }
@@ -156,10 +159,13 @@ export class PortableLoop implements WorkerIo {
     const { endpoints } = this.forwarder.slots;
     upstream.socket.connect(endpoints.ports[endpoint], endpoints.ips[endpoint].text, () => {
       upstream.connected = true;
-      for (const { payload, serverSlot, session } of upstream.waiting.splice(0)) {
-        upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
-      }
+      for (const { payload, serverSlot, session } of upstream.waiting.splice(0)) this.#send(upstream, payload, serverSlot, session);
     });
+  }
+
+  #send(upstream: Upstream, payload: Buffer, serverSlot: number, session: number): void {
+    this.forwarder.requested(session, this.now());
+    upstream.socket.send(payload, (error) => this.#sent(error, serverSlot, session, payload.length));
   }
 
   #sent(error: Error | null, serverSlot: number, session: number, length: number): void {

@@ -1,0 +1,51 @@
+/**
+ * The next hops of servers, kept resolved: the program only looks them up. From Linux 5.16 on the kernel does it itself (flag managed);
+ * before, each is asked for again every while. An entry that somebody set by hand is left as it is.
+ */
+import { CommandError, type RunCommand } from '../../command/command.ts';
+import type { Ip } from '../../net/ip.ts';
+import type { Desired } from '../../plan/desired.ts';
+import type { HostFacts } from './host.ts';
+
+export interface Neighbour {
+  readonly ip: string;
+  readonly device: string;
+}
+
+/** Returns the next hops of all servers: each server on-link, or its gateway. */
+export function nextHops(desired: Desired, facts: HostFacts): readonly Neighbour[] {
+  const ethernet = new Set(facts.links.filter((l) => l.ethernet).map((l) => l.name));
+  const found = new Map<string, Neighbour>();
+  for (const director of desired.directors) {
+    for (const { ip } of director.servers) {
+      const way = facts.ways.get(ip.text);
+      if (way == null || way.local || !ethernet.has(way.device)) continue;
+      const hop: Ip = way.gateway ?? ip;
+      found.set(`${hop.text} ${way.device}`, { ip: hop.text, device: way.device });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Asks the kernel to keep these resolved; returns those that were asked for, and whether the kernel goes on by itself. */
+export async function keepResolved(run: RunCommand, hops: readonly Neighbour[]): Promise<{ readonly kept: readonly Neighbour[]; readonly managed: boolean }> {
+  if (hops.length === 0) return { kept: [], managed: true };
+  const { stdout } = await run(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']);
+  const byHand = new Set((stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly { readonly dst: string; readonly dev: string }[])).map((n) => `${n.dst} ${n.dev}`));
+  const kept = hops.filter((n) => !byHand.has(`${n.ip} ${n.device}`));
+  const lines = (how: string): string => kept.map((n) => `neigh replace ${n.ip} dev ${n.device} ${how}\n`).join('');
+  try {
+    await run(['ip', '-force', '-batch', '-'], { input: lines('managed') });
+    return { kept, managed: true };
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.kind !== 'failed') throw error;
+    await run(['ip', '-force', '-batch', '-'], { input: lines('use') }).catch(() => undefined);
+    return { kept, managed: false };
+  }
+}
+
+/** Takes entries away that were asked for; one that is gone already is no fault. */
+export async function letGo(run: RunCommand, hops: readonly Neighbour[]): Promise<void> {
+  if (hops.length === 0) return;
+  await run(['ip', '-force', '-batch', '-'], { input: hops.map((n) => `neigh del ${n.ip} dev ${n.device}\n`).join('') }).catch(() => undefined);
+}

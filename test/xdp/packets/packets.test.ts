@@ -1,0 +1,4 @@
+/** The rows, one test each, on this machine's kernel. */
+import { runPackets } from './suite.ts';
+
+runPackets();
