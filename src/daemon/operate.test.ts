@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Unsupported } from '../engine/engine.ts';
+import { EngineError, Unsupported } from '../engine/engine.ts';
 import { brokenLine } from '../store/audit.ts';
 import { Refusal, type RefusalCode } from './control.ts';
 import { createHarness } from './harness.ts';
@@ -197,6 +197,8 @@ test('a pin moves the sessions of one client, tells who did it, and refuses what
   await assert.rejects(daemon.pin({ client: '203.0.113.9', director: 'web', server: 'web2' }, 'a'), refused('NOT_FOUND', /weir sessions --director web/));
   health.set('web', 'web2', 'down');
   await assert.rejects(daemon.pin({ client: second?.client ?? '', director: 'web', server: 'web2' }, 'a'), refused('NOT_USABLE', /^servers that are up: web1, sorry$/));
+  engine.faults.pin = new EngineError('director web schedules every datagram by itself', { cure: 'drain the other servers' });
+  await assert.rejects(daemon.pin({ client, director: 'web', server: 'web1' }, 'a'), refused('NOT_USABLE', /^drain the other servers$/));
   engine.faults.pin = new Unsupported('userspace', 'pinning sessions', 'web');
   await assert.rejects(daemon.pin({ client, director: 'web', server: 'web1' }, 'a'), refused('UNSUPPORTED', /weir check --engine/));
   assert.equal(daemon.events(0).filter((event) => event.kind === 'pin').length, 1);

@@ -32,7 +32,7 @@ export function createTraffic(core: Core, tracker: Tracker): Traffic {
       if (state === 'down' || state === 'disabled') {
         throw new Refusal('NOT_USABLE', `server ${server.name} of ${director.name} is ${state} (${reason}): a session there would be lost`, { cure: usableText(director, tracker) });
       }
-      const count = await asked(core.engine.pin({ director: director.name, client: filter.client ?? client, server: server.name }));
+      const count = await asked(core.engine.pin({ director: director.name, client: filter.client ?? client, server: server.name }), 'NOT_USABLE');
       if (count === 0) throw new Refusal('NOT_FOUND', `${filter.client} has no live session with director ${director.name}`, { cure: `weir sessions --director ${director.name} lists them; weir explain says where its next one would go` });
       core.reading.forget();
       core.events.add({ kind: 'pin', who, service: 'lvs', text: `pinned ${count === 1 ? 'the session' : `${count} sessions`} of ${filter.client} to ${director.name}/${server.name}`, director: director.name, server: server.name, audit: true });
@@ -60,12 +60,14 @@ function usableText(director: Director, tracker: Tracker): string {
   return usable.length === 0 ? `no server of ${director.name} is up` : `servers that are up: ${usable.slice(0, 10).join(', ')}${usable.length > 10 ? ', …' : ''}`;
 }
 
-async function asked<T>(work: Promise<T>): Promise<T> {
+/** `refusal`: what an EngineError means where the engine has only looked. */
+async function asked<T>(work: Promise<T>, refusal: 'APPLY_FAILED' | 'NOT_USABLE' = 'APPLY_FAILED'): Promise<T> {
   try {
     return await work;
   } catch (error) {
     if (error instanceof Refusal) throw error;
     if (error instanceof Unsupported) throw new Refusal('UNSUPPORTED', error.message, { cure: 'choose another engine in `service lvs`; weir check --engine NAME shows what each can do', cause: error });
+    if (error instanceof EngineError && refusal === 'NOT_USABLE') throw new Refusal(refusal, error.message, { cure: error.cure, cause: error });
     const cure = error instanceof EngineError ? error.cure : 'try again; if it stays, restart the service lvs';
     throw new Refusal('APPLY_FAILED', `the engine refused: ${error instanceof Error ? error.message : String(error)}`, { cure, cause: error });
   }
