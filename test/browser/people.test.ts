@@ -30,7 +30,7 @@ test('two people edit at once: the second is told, sees both changes, and merges
   await theirs.locator('.cm-line', { hasText: 'random' }).waitFor();
 });
 
-test('both change the same line: nothing is merged by itself; mine or theirs is a choice, and later is one too', async (t) => {
+test('both change the same line: nothing is merged by itself; later is a choice, and theirs can be taken back', async (t) => {
   const { layer4: text } = await createWorld(t);
   const subject = await startWeir(t, text);
   const page = await signIn(t, await openBrowser(t), subject);
@@ -45,7 +45,10 @@ test('both change the same line: nothing is merged by itself; mine or theirs is 
   await dialog.getByRole('button', { name: 'Later' }).click();
   await page.locator('.cm-line', { hasText: 'balance random' }).waitFor();
   await page.getByRole('button', { name: 'Merge…' }).click();
-  await dialog.getByRole('button', { name: 'Keep mine' }).click();
+  await dialog.getByRole('button', { name: 'Take theirs, drop mine' }).click();
+  await page.locator('.cm-line', { hasText: 'balance source' }).waitFor();
+  await page.getByRole('button', { name: 'Bring mine back' }).click();
+  await page.locator('.cm-line', { hasText: 'balance random' }).waitFor();
   await page.getByRole('button', { name: 'OK', exact: true }).click();
   await page.getByText('OK: kept as edited').waitFor();
   assert.match((await weir(['show', 'edited', 'layer4'], { state: subject.state })).out, /balance random/);

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { DOCUMENT_NAMES, type Documents, type DocumentsView } from '../../src/client/types.ts';
 import { changedLines, merge3 } from '../../src/web/merge.ts';
-import { adopt, base, conflict, dirty, drafts, rebase } from '../state/documents.ts';
+import { adopt, base, conflict, dirty, drafts, rebase, setDraft } from '../state/documents.ts';
 import { toast } from '../state/toasts.ts';
 import { Dialog } from './dialog.tsx';
 import { Diff } from './diff.tsx';
@@ -20,11 +20,17 @@ export function ConflictDialog() {
     rebase(theirs, documents);
     toast({ kind: 'info', text: told, detail: 'Look it over, then OK.' });
   };
+  const takeTheirs = (): void => {
+    const mine = drafts.peek();
+    const changed = dirty.peek();
+    adopt(theirs);
+    toast({ kind: 'info', text: 'Their text is here now.', action: { label: 'Bring mine back', run: () => changed.forEach((name) => setDraft(name, mine[name])) } });
+  };
   return (
     <Dialog title="Somebody else edited this too" onClose={close} footer={<>
       <button type="button" class="button" onClick={close}>Later</button>
       <span class="grow" />
-      <button type="button" class="button danger" onClick={() => adopt(theirs)}>Take theirs, drop mine</button>
+      <button type="button" class="button danger" onClick={takeTheirs}>Take theirs, drop mine</button>
       <button type="button" class="button" onClick={() => take({}, 'Your text stands on top of theirs.')}>Keep mine</button>
       <button type="button" class="button primary" disabled={clash.length > 0} onClick={() => take(merged, 'Both changes are in the text.')}>Merge both</button>
     </>}>

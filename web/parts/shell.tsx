@@ -23,7 +23,9 @@ import { Close, Logo, Theme } from './icons.tsx';
 export function Shell() {
   const { tab, name } = route.value;
   const label = name ?? TABS.find((one) => one.tab === tab)?.label ?? '';
-  useEffect(() => { document.title = `${label} · weir`; }, [label]);
+  const down = (status.value?.directors ?? []).reduce((sum, { servers }) => sum + servers.filter(({ state }) => state === 'down').length, 0);
+  // What is down shows in a tab that nobody looks at, too.
+  useEffect(() => { document.title = `${down === 0 ? '' : `(${down} down) `}${label} · weir`; }, [label, down]);
   useEffect(() => document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [tab]);
   useWarningOnLeave();
   return (
