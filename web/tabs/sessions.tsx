@@ -96,7 +96,7 @@ export function Sessions() {
         )}
         {cursor !== null && <footer><button type="button" class="button small" onClick={() => void loadMore()}>More</button></footer>}
       </section>
-      <Explain />
+      {(view !== null || error !== null) && <Explain />}
       {pinning !== null && <PinDialog session={pinning} onClose={(pinned) => { setPinning(null); if (pinned) readAgain(); }} />}
     </>
   );
