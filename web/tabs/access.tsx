@@ -1,4 +1,4 @@
-/** Tokens, the password, and the end of all sign-ins. */
+/** The password, the end of all sign-ins, and tokens. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorView, Role, TokenView } from '../../src/client/types.ts';
 import { ask } from '../parts/ask.tsx';
@@ -15,7 +15,6 @@ const LIVES = [['30', '30 days'], ['365', 'a year'], ['', 'no end']] as const;
 
 export function Access() {
   return <>
-    {isAdmin() && <Tokens />}
     <section class="panel" aria-label="Sign-in">
       <header><h2>Sign-in</h2><span class="muted grow">{me.value?.who}, {me.value?.role}{me.value?.expiresAtMs != null && <>, until {timeText(me.value.expiresAtMs)} at the latest</>}</span><button type="button" class="button" onClick={() => ask({
         title: 'Sign out everywhere', button: 'Sign out everywhere', text: `Every sign-in of ${me.value?.who ?? 'this user'} ends, this one too. Tokens stay.`,
@@ -23,6 +22,7 @@ export function Access() {
       })}>Sign out everywhere</button></header>
       {isAdmin() && <Password />}
     </section>
+    {isAdmin() && <Tokens />}
   </>;
 }
 

@@ -1,4 +1,5 @@
 /** Revisions: who applied and saved what, when; what one would change; and the way back to it. */
+import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { DOCUMENT_NAMES, type DocumentsView, type RevisionView } from '../../src/client/types.ts';
 import { joinDocuments } from '../../src/config/documents.ts';
@@ -19,13 +20,16 @@ interface Shown {
   readonly running: DocumentsView;
 }
 
+/** Newest first; null until they have been read. Kept while another tab is shown. */
+export const revisions = signal<readonly RevisionView[] | null>(null);
+
 export function Revisions() {
-  const [list, setList] = useState<readonly RevisionView[] | null>(null);
+  const list = revisions.value;
   const [shown, setShown] = useState<Shown | null>(null);
   const [all, setAll] = useState(false);
   const etags = status.value?.etags;
   const key = `${etags?.running} ${etags?.saved} ${status.value?.confirmBy ?? ''}`;
-  useEffect(() => { void attempt(() => api.revisions()).then((found) => { if (found !== undefined) setList(found.toSorted((a, b) => b.revision - a.revision)); }); }, [key]);
+  useEffect(() => { void attempt(() => api.revisions()).then((found) => { revisions.value = found?.toSorted((a, b) => b.revision - a.revision) ?? revisions.peek() ?? []; }); }, [key]);
   const show = async (revision: RevisionView): Promise<void> => {
     const both = await attempt(() => Promise.all([api.revision(revision.revision), api.documents('running')]));
     if (both !== undefined) setShown({ revision, view: both[0], running: both[1] });

@@ -51,7 +51,7 @@ export function Services() {
         )}
         {admin && <footer>Setup changes the text of a service; Restart makes it take effect.</footer>}
       </section>
-      {log !== undefined && <ServiceLog key={log} service={log} />}
+      {log !== undefined && services.value !== null && <ServiceLog key={log} service={log} />}
       {open !== null && <ServiceSetup name={open.name} instance={open.instance} onClose={() => setOpen(null)} />}
     </>
   );

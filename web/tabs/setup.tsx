@@ -8,7 +8,7 @@ import { base, putDocuments } from '../state/documents.ts';
 import { status } from '../state/live.ts';
 import { toast } from '../state/toasts.ts';
 import { Access } from './access.tsx';
-import { Revisions } from './revisions.tsx';
+import { Revisions, revisions } from './revisions.tsx';
 
 export function Setup() {
   const view = status.value;
@@ -39,8 +39,7 @@ export function Setup() {
         </div>}
       </section>
       <Revisions />
-      <AsFile />
-      <Access />
+      {revisions.value !== null && <><AsFile /><Access /></>}
     </>
   );
 }
