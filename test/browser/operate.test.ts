@@ -70,9 +70,9 @@ test('NAT rules count what they take, live, and are put in order by keys with th
   await web.getByText('0', { exact: true }).first().waitFor();
   const asking = Array.from({ length: 5 }, () => client(t, world.web));
   for (const one of asking) await one.ask('hello');
-  await page.getByRole('row', { name: /web .*127\.0\.0\.1 web 5 .*10/ }).waitFor();
+  await page.getByRole('row', { name: /web .*127\.0\.0\.1 engine web 5 .* 10 / }).waitFor();
   for (const one of asking) await one.ask('again');
-  await page.getByRole('row', { name: /web .*127\.0\.0\.1 web 5 .*20/ }).waitFor();
+  await page.getByRole('row', { name: /web .*127\.0\.0\.1 engine web 5 .* 20 / }).waitFor();
   assert.match((await weir(['nat'], { state: subject.state })).out, /^web +engine: web +5 +20$/m);
 
   await page.getByRole('button', { name: 'Move web down' }).focus();

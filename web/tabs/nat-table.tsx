@@ -100,7 +100,7 @@ function Counters({ counters }: { readonly counters: NatCounters | null | undefi
   const { rule: { table, directors, flows, packets }, flowsPerS } = counters;
   const isIdle = !table && directors.length === 0;
   return <>
-    <td class="full" data-label="Acts in">{isIdle ? <span class="muted">nothing: conntrack is off</span> : [...(directors.length === 0 ? [] : [directors.length > 3 ? `${directors.length} directors` : directors.join(', ')]), ...(table ? ['nftables'] : [])].join(', ')}</td>
+    <td class="full" data-label="Acts in">{isIdle ? <span class="muted">nothing: conntrack is off</span> : <>{directors.length > 0 && <>engine <span class="muted">{directors.length > 3 ? `${directors.length} directors` : directors.join(', ')}</span></>}{directors.length > 0 && table && ', '}{table && 'nftables'}</>}</td>
     <td class="num" data-label="Flows">{isIdle || flows === null ? <span class="muted" title={isIdle ? undefined : 'The table cannot be read.'}>–</span> : <>{countText(flows)}<span class="sub">{flowsPerS === null ? '–' : countText(flowsPerS)}/s</span></>}</td>
     <td class="num" data-label="Packets">{isIdle || packets === null ? <span class="muted" title={isIdle ? undefined : 'The kernel asks NAT rules about the first packet of a flow alone.'}>–</span> : countText(packets)}</td>
   </>;
