@@ -161,12 +161,12 @@ export function sendOn(t: TestContext, port: number, clients = 40): void {
   });
 }
 
-/** Keeps a picture for people to look at. */
-export async function shoot(page: Page, name: string): Promise<void> {
+/** Keeps a picture for people to look at: of the whole page, or of what the window shows (a whole page resizes it, which closes menus). */
+export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
   mkdirSync(SHOTS, { recursive: true });
   // Nothing under the pointer: what it points at would look chosen.
   await page.mouse.move(0, 0);
-  const picture = await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+  const picture = await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage });
   // README shows these; WEIR_UPDATE=1 takes them again.
   if (process.env['WEIR_UPDATE'] === '1' && PICTURES.includes(name)) writeFileSync(join(ROOT, 'docs/pictures', `${name}.png`), picture);
 }

@@ -64,7 +64,7 @@ const DIALOGS: readonly (readonly [name: string, open: (page: Page) => Promise<v
   ['pin', async (page) => {
     await tab(page, 'Sessions');
     await page.getByRole('button', { name: /^Acts on the session of/ }).first().click();
-    await shoot(page, `menu-${page.viewportSize()?.width}-light`);
+    await shoot(page, `menu-${page.viewportSize()?.width}-light`, false);
     await page.getByRole('menuitem', { name: 'Pin to…' }).click();
   }],
   ['service-setup', async (page) => {
