@@ -30,7 +30,7 @@ export function Overview() {
           <div class="empty"><strong>Nothing is balanced yet</strong><p>A director is an address and port that clients send to, and the servers behind it.</p>{isAdmin() && <a class="button" href="#/layer4">Write one in LB Layer4</a>}</div>
         ) : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Directors, a line each">
-            <table>
+            <table class="stacked tight">
               <thead><tr><th>Director</th><th>State</th><th class="wide-only">Traffic, last minute</th><th class="num wide-only">Packets/s</th><th class="num wide-only">Drops/s</th><th class="num wide-only" title="Nine tenths of the replies of the last seconds came sooner">Response p90</th><th class="num">Sessions</th><th class="num">Servers up</th><th class="wide-only">Balance</th></tr></thead>
               <tbody>{shown.map((director) => <Line key={director.name} director={director} />)}</tbody>
             </table>
@@ -52,8 +52,8 @@ function Line({ director }: { readonly director: DirectorView }) {
       <td><State word={director.state} /></td>
       <Traffic name={director.name} />
       <td class="num wide-only">{director.responses === null ? <span class="muted" title="The engine does not see replies">–</span> : msText(director.responses.p90Ms)}</td>
-      <td class="num">{countText(director.sessions)}</td>
-      <td class="num">{up} <span class="muted">of {real.length}</span></td>
+      <td class="num" data-label="Sessions">{countText(director.sessions)}</td>
+      <td class="num" data-label="Servers up">{up} <span class="muted">of {real.length}</span></td>
       <td class="wide-only">{director.balance} <span class="muted">{director.mode}</span></td>
     </tr>
   );

@@ -88,7 +88,7 @@ export function Sessions() {
           <div class="empty"><strong>No sessions</strong><p>{isNarrowed ? 'None match this search.' : 'Nobody has sent anything lately. A session begins with the first datagram of a client.'}</p></div>
         ) : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Sessions, a line each">
-            <table class="stacked">
+            <table class="stacked tight">
               <thead><tr><th>Client</th><th>Director</th><th>Server</th><th class="num">Age</th><th class="num">Idle</th><th class="num">Ends in</th><th class="num">Packets <span class="sub">in, out</span></th><th><span class="visually-hidden">Acts</span></th></tr></thead>
               <tbody>{rows.map((one) => <Row key={`${one.director} ${one.client} ${one.vip}`} session={one} onPin={() => setPinning(one)} onChanged={readAgain} />)}</tbody>
             </table>
