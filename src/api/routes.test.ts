@@ -132,6 +132,7 @@ test('events come for one service; an unknown one names the nearest', async (t) 
   const asked = (query: string) => h.call({ url: `/api/v1/events${query}`, token: h.viewer });
   assert.deepEqual((await asked('?service=health')).json<EventView[]>().map(({ kind, service }) => [kind, service]), [['server-down', 'health']]);
   assert.equal((await asked('')).json<EventView[]>().length, 3);
+  assert.deepEqual((await asked('?last=2')).json<EventView[]>().map(({ kind }) => kind), ['server-down', 'save']);
   const refused = await asked('?service=helth');
   assert.deepEqual([refused.statusCode, refused.json<ErrorView>().cure], [404, 'did you mean health?']);
 });

@@ -123,7 +123,7 @@ export function createClient(options: ClientOptions): Client & SignInCalls & Hos
     nat: () => ask<readonly NatRuleView[]>('GET', '/nat'),
     services: () => ask<readonly ServiceView[]>('GET', '/services'),
     service: (name, instance, action) => ask<ServiceView>('POST', '/services/action', { body: { name, instance, action }, slow: true }),
-    events: (since, service) => ask<readonly EventView[]>('GET', '/events', { query: { since, service } }),
+    events: ({ since, service, last } = {}) => ask<readonly EventView[]>('GET', '/events', { query: { since, service, last } }),
     series: ({ director, last } = {}) => ask<readonly SampleView[]>('GET', '/series', { query: { director, last } }),
     async stream(onMessage, signal, { sinceSeq } = {}) {
       try {

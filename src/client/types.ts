@@ -189,6 +189,12 @@ export interface EventView {
   readonly service?: string;
 }
 
+export interface EventsQuery {
+  readonly since?: number;
+  readonly service?: string;
+  readonly last?: number;
+}
+
 /** One sample of the live series, rates per second since the sample before. */
 export interface SampleView {
   readonly atMs: number;
@@ -270,8 +276,8 @@ export interface Client {
   nat(): Promise<readonly NatRuleView[]>;
   services(): Promise<readonly ServiceView[]>;
   service(name: string, instance: string | null, action: ServiceAction): Promise<ServiceView>;
-  /** The event log, oldest first; with `service`, that service's alone. */
-  events(sinceSeq?: number, service?: string): Promise<readonly EventView[]>;
+  /** The event log, oldest first: those after `since`, of one `service`, the `last` of them, where these are given. */
+  events(query?: EventsQuery): Promise<readonly EventView[]>;
   /** The samples kept, oldest first: the `last` of them, and of one `director`, where these are given. */
   series(query?: { readonly director?: string; readonly last?: number }): Promise<readonly SampleView[]>;
   /** Runs until `signal` aborts or the daemon ends it (both resolve) or it fails (rejects). With `sinceSeq`, first sends the events after that one. */

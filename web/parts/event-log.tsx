@@ -1,8 +1,8 @@
 /** A log: events newest first, searched, narrowed by kind or service, followed or held still. */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { EventView } from '../../src/client/types.ts';
 import { matchingEvents } from '../../src/web/event-filter.ts';
-import { events } from '../state/live.ts';
+import { connections, events, loadOlderEvents } from '../state/live.ts';
 import { directorAddress } from '../state/route.ts';
 import { Field } from './field.tsx';
 import { timeText } from './time.ts';
@@ -17,12 +17,14 @@ export function EventLog({ service }: { readonly service: string | null }) {
   /** The events as they were when following stopped. */
   const [held, setHeld] = useState<readonly EventView[] | null>(null);
   const [most, setMost] = useState(ROWS);
+  useEffect(() => void loadOlderEvents(), [connections.value]);
   const of = service ?? chosen;
   const all = (held ?? events.value).filter((event) => of === '' || event.service === of);
   const found = matchingEvents(all, { words, kind, service: '' });
   const kinds = [...new Set(all.map((event) => event.kind))].toSorted();
   const services = [...new Set(events.value.flatMap((event) => event.service ?? []))].toSorted();
-  const waiting = held === null ? 0 : events.value.slice(held.length).filter((event) => of === '' || event.service === of).length;
+  const heldTo = held?.at(-1)?.seq ?? 0;
+  const waiting = held === null ? 0 : events.value.filter((event) => event.seq > heldTo && (of === '' || event.service === of)).length;
   return (
     <>
       <div class="search">

@@ -1,7 +1,7 @@
 /** What the daemon tells by itself: the status, samples and events; kept while the connection is lost, with the time it is from. */
 import { signal } from '@preact/signals';
 import type { EventView, SampleView, StatusView } from '../../src/client/types.ts';
-import { api, endedSignIn, errorView, me } from './api.ts';
+import { api, attempt, endedSignIn, errorView, me } from './api.ts';
 
 export type Link = { readonly state: 'live' } | { readonly state: 'lost'; readonly sinceMs: number; readonly why: string; readonly nextMs: number };
 
@@ -20,7 +20,10 @@ let kept: SampleView[] = [];
 const rates = new Map<string, number[]>();
 const drops = new Map<string, number>();
 
-const EVENTS_KEPT = 2000;
+/** Enough for the stream to go on from; the rest is read when somebody looks at a log. */
+const EVENTS_FIRST = 50;
+/** What the daemon keeps. */
+const EVENTS_KEPT = 10_000;
 /** Of all directors, for the lines of Overview; the page of one director asks for all of its own (director-history.ts). */
 const SAMPLES_KEPT = 60;
 const POLL_MS = 2000;
@@ -61,6 +64,20 @@ export function stopLive(): void {
   abort = null;
   clearTimeout(poll);
 }
+
+/** Reads the events from before those at hand. */
+export async function loadOlderEvents(): Promise<void> {
+  const first = events.peek()[0]?.seq;
+  if (first === undefined || first <= 1 || older) return;
+  older = true;
+  const all = await attempt(() => api.events());
+  older = false;
+  if (all === undefined) return;
+  const last = all.at(-1)?.seq ?? 0;
+  events.value = [...all, ...events.peek().filter(({ seq }) => seq > last)].slice(-EVENTS_KEPT);
+}
+
+let older = false;
 
 /** Reads the status now, as after a change. */
 export async function refreshStatus(): Promise<void> {
@@ -106,7 +123,7 @@ async function follow(ended: AbortSignal): Promise<void> {
       samples.value++;
       connections.value++;
       const known = events.peek().at(-1)?.seq ?? 0;
-      if (known === 0) events.value = (await api.events()).slice(-EVENTS_KEPT);
+      if (known === 0) events.value = await api.events({ last: EVENTS_FIRST });
       const opened = api.stream((message) => {
         if (ended.aborted) return;
         failures = 0;

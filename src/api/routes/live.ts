@@ -15,17 +15,18 @@ export function liveRoutes(app: Api, { control, auth, hub }: RouteContext): void
       operationId: 'events', tags: ['live'], summary: 'The event log, oldest first; bounded, so old events go',
       querystring: strict({
         since: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_SEQ, description: 'only events with a greater seq' })),
+        last: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, description: 'only so many of the newest events' })),
         service: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'only the log of this service, as `lvs` or `network eth0`' })),
       }),
       response: { 200: listOf('EventView') },
     },
   }, async (request) => {
-    const { since = 0, service } = request.query;
+    const { since = 0, service, last = Number.MAX_SAFE_INTEGER } = request.query;
     const events = control.events(since);
-    if (service === undefined) return events;
+    if (service === undefined) return events.slice(-last);
     const known = new Set([...control.services().map(({ name, instance }) => (instance === null ? name : `${name} ${instance}`)), ...events.flatMap((event) => event.service ?? [])]);
     if (!known.has(service)) throw notFound('service', service, [...known]);
-    return events.filter((event) => event.service === service);
+    return events.filter((event) => event.service === service).slice(-last);
   });
 
   app.get('/series', {

@@ -21,9 +21,10 @@ export const events: Command = {
   async run({ options, client, io }) {
     const since = sinceOf(options.text('since'));
     const service = options.text('service');
+    const query = { ...(since === undefined ? {} : { since }), ...(service === undefined ? {} : { service }) };
     const api = await client();
     if (!options.flag('follow')) {
-      const list = await api.events(since, service);
+      const list = await api.events(query);
       return { data: list, text: () => list.map(eventText).join('') };
     }
     let last = since ?? 0;
@@ -34,7 +35,7 @@ export const events: Command = {
       if (service !== undefined && event.service !== service) return;
       io.out(options.flag('json') ? `${JSON.stringify(event)}\n` : eventText(event));
     };
-    for (const event of await api.events(since, service)) print(event);
+    for (const event of await api.events(query)) print(event);
     await api.stream((message) => { if (message.type === 'event') print(message.event); }, io.signal, { sinceSeq: last });
     return { data: null, text: null, ...(io.signal.aborted ? {} : { exit: 'unreachable' as const }) };
   },
