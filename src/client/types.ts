@@ -129,7 +129,7 @@ export interface NatRuleView {
   readonly name: string;
   readonly table: boolean;
   readonly directors: readonly string[];
-  /** Flows in the table plus sessions of the directors; null: they cannot be read. Starts again when the rule changes, or the engine. */
+  /** Flows in the table plus sessions of the directors, since the rule began to act; null: they cannot be read. Starts again when the rule changes, or the engine. */
   readonly flows: number | null;
   /** Packets both ways of the directors; null where the table acts, which sees the first packet of a flow alone. */
   readonly packets: number | null;

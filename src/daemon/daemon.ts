@@ -21,7 +21,7 @@ import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readi
 import { createEventLog } from './events.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
-import { createNatRules } from './nat.ts';
+import { createNatCounts } from './nat-counts.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
@@ -116,6 +116,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
       networks.follow();
+      natCounts.follow();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
     },
@@ -134,7 +135,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
   const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()], recentFrom: (now) => sampler.recentFrom(now) });
-  const natRules = createNatRules(core);
+  const natCounts = createNatCounts(core);
   const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -290,7 +291,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     services: () => services.views(core.running.config.services),
     service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     healthCounters: () => health.counters(),
-    natRules,
+    natRules: () => natCounts.views(),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
     // Only the API has callers to tell of.

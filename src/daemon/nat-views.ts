@@ -1,40 +1,54 @@
 /** What each NAT rule of the running configuration has taken, for people. Pure. */
 import type { NatRuleView } from '../client/types.ts';
-import type { Config } from '../config/model.ts';
-import type { Reading } from '../engine/engine.ts';
+import type { Config, NatRule } from '../config/model.ts';
 import { natActsOnBalanced, sourceNatOf } from '../plan/desire.ts';
+
+/** A rule that an engine carries out for one director. */
+export interface Rewrite {
+  readonly rule: NatRule;
+  readonly director: string;
+}
+
+export interface Taken {
+  readonly flows: number;
+  readonly packets: number;
+}
 
 export interface NatFacts {
   /** Rules that stand in the kernel's table, by name. */
   readonly inTable: ReadonlySet<string>;
   /** Flows that rules of the table took; null: it cannot be read. */
   readonly flows: ReadonlyMap<string, number> | null;
-  /** Whether the engine changes the source of balanced traffic itself. */
-  readonly engineActs: boolean;
-  readonly reading: Reading | null;
+  /** What the engine does itself; empty where it leaves all to the table. */
+  readonly rewrites: readonly Rewrite[];
+  /** What a rule took of a director since it began to act on it; null: it cannot be read. */
+  taken(rewrite: Rewrite): Taken | null;
+}
+
+/** Returns which rule an engine that changes the source itself carries out for which director; none without `conntrack`. */
+export function rewritesOf(config: Config): readonly Rewrite[] {
+  if (!natActsOnBalanced(config)) return [];
+  return config.directors.flatMap((director) => {
+    const name = sourceNatOf(director, config.natRules)?.rule;
+    const rule = config.natRules.find((one) => one.name === name);
+    return rule === undefined ? [] : [{ rule, director: director.name }];
+  });
 }
 
 /** Returns all rules in their order. A rule may act in both places: on balanced traffic in the engine, on all other in the table. */
 export function natRuleViews(config: Config, facts: NatFacts): readonly NatRuleView[] {
-  const { inTable, flows, engineActs, reading } = facts;
-  const readings = new Map((reading?.directors ?? []).map((director) => [director.name, director]));
-  const rewritten = new Map<string, string[]>();
-  if (engineActs && natActsOnBalanced(config)) {
-    for (const director of config.directors) {
-      const rule = sourceNatOf(director, config.natRules)?.rule;
-      if (rule !== undefined) rewritten.set(rule, [...(rewritten.get(rule) ?? []), director.name]);
-    }
-  }
   return config.natRules.map(({ name }): NatRuleView => {
-    const directors = rewritten.get(name) ?? [];
-    const table = inTable.has(name);
-    const sum = (pick: (director: Reading['directors'][number]) => number): number => directors.reduce((total, director) => total + (readings.has(director) ? pick(readings.get(director) as Reading['directors'][number]) : 0), 0);
-    const counted = (!table || flows !== null) && (directors.length === 0 || reading !== null);
+    const rewrites = facts.rewrites.filter(({ rule }) => rule.name === name);
+    const table = facts.inTable.has(name);
+    const parts = rewrites.map((rewrite) => facts.taken(rewrite));
+    const known = parts.filter((part) => part !== null);
+    const isKnown = known.length === parts.length;
+    const sum = (pick: (taken: Taken) => number): number => known.reduce((total, part) => total + pick(part), 0);
     return {
-      name, table, directors,
-      flows: counted ? (table ? flows?.get(name) ?? 0 : 0) + sum((director) => director.sessionsCreated) : null,
+      name, table, directors: rewrites.map(({ director }) => director),
+      flows: isKnown && (!table || facts.flows !== null) ? (table ? facts.flows?.get(name) ?? 0 : 0) + sum((part) => part.flows) : null,
       // The kernel asks NAT rules about the first packet of a flow alone: what follows, nobody counts.
-      packets: table || reading === null ? null : sum((director) => director.packetsIn + director.packetsOut),
+      packets: table || !isKnown ? null : sum((part) => part.packets),
     };
   });
 }

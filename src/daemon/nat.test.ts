@@ -148,10 +148,16 @@ test('each rule says where it acts and what it took, in the table, in the engine
   ], 'without conntrack no rule acts on balanced traffic');
   await h.daemon.edit({ services: CONNTRACK }, { who: 'alice' });
   await h.daemon.apply({ who: 'alice' });
-  assert.deepEqual((await h.daemon.natRules())[0], { name: 'page', table: false, directors: ['d'], flows: 3, packets: 50 });
+  assert.deepEqual((await h.daemon.natRules())[0], { name: 'page', table: false, directors: ['d'], flows: 0, packets: 0 }, 'what came before the rule is not its own');
+  h.engine.addSessions('d', 's', 2);
+  h.engine.traffic('d', 's', { in: 5, out: 4 });
+  await h.clock.advance(1001);
+  assert.deepEqual((await h.daemon.natRules())[0], { name: 'page', table: false, directors: ['d'], flows: 2, packets: 9 });
+  await h.daemon.override('d', 's', 'drain', 'alice');
+  assert.equal((await h.daemon.natRules())[0]?.flows, 2, 'an override leaves rules as they are');
   h.nat.flows = new NatError('nft is gone', { cure: 'install it' });
   await h.clock.advance(1001);
-  assert.deepEqual((await h.daemon.natRules()).map(({ flows, packets }) => [flows, packets]), [[3, 50], [null, null]]);
+  assert.deepEqual((await h.daemon.natRules()).map(({ flows, packets }) => [flows, packets]), [[2, 9], [null, null]]);
   await h.daemon.stop();
 });
 
@@ -159,9 +165,20 @@ test('a rule for all traffic acts in both places: the sum of their flows is told
   const h = await start();
   await h.daemon.edit({ nat: 'nat all\n  after source masquerade\n', services: CONNTRACK }, { who: 'alice' });
   await h.daemon.apply({ who: 'alice' });
+  assert.equal((await h.daemon.natRules())[0]?.flows, 0);
   h.nat.flows = new Map([['all', 5]]);
   h.engine.addSessions('d', 's', 2);
+  await h.clock.advance(1001);
   assert.deepEqual(await h.daemon.natRules(), [{ name: 'all', table: true, directors: ['d'], flows: 7, packets: null }]);
+  await h.daemon.edit({ nat: 'nat all\n  after source masquerade sport 2000-3000\n' }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice' });
+  h.nat.flows = new Map([['all', 0]]);
+  await h.clock.advance(1001);
+  assert.equal((await h.daemon.natRules())[0]?.flows, 0, 'another rule under the name begins at zero');
+  h.engine.restartCounters();
+  h.engine.addSessions('d', 's', 3);
+  await h.clock.advance(1001);
+  assert.equal((await h.daemon.natRules())[0]?.flows, 3, 'counters of another epoch began at zero');
   await h.daemon.stop();
 });
 

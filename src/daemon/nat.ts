@@ -1,5 +1,4 @@
 /** NAT rules as part of an apply: what the table shall hold, what stands in the way, and both or neither with the engine's steps. */
-import type { NatRuleView } from '../client/types.ts';
 import type { Config } from '../config/model.ts';
 import { compileRules } from '../nat/compile.ts';
 import { ABSENT, type ObservedTable } from '../nat/listing.ts';
@@ -7,10 +6,8 @@ import { NatError } from '../nat/nft.ts';
 import { planNat, type NatPlan } from '../nat/plan.ts';
 import type { TableRule } from '../nat/table-rule.ts';
 import { natLimits } from '../plan/nat-limits.ts';
-import { createShared } from '../stats/reading.ts';
 import { Refusal } from './control.ts';
-import { readingOrNull, type Core } from './core.ts';
-import { natRuleViews } from './nat-views.ts';
+import type { Core } from './core.ts';
 
 /** `before` is what the kernel had, to go back to. */
 export interface NatChange extends NatPlan {
@@ -61,28 +58,9 @@ export async function applyNat(core: Core, change: NatChange): Promise<() => Pro
   };
 }
 
-/** Returns a function that says what each rule took. The table is read at most once a second, whoever asks: each reading is a process. */
-export function createNatRules(core: Core): () => Promise<readonly NatRuleView[]> {
-  const flows = createShared({ clock: core.clock, maxAgeMs: FLOWS_MAX_AGE_MS, read: () => readFlows(core) });
-  return async () => {
-    const { config } = core.running;
-    if (config.natRules.length === 0) return [];
-    const inTable = core.nat === null ? [] : tableRules(core, config).filter((rule) => rule.action.kind !== 'accept');
-    const [took, { reading }] = await Promise.all([inTable.length === 0 ? null : flows.get(), readingOrNull(core)]);
-    return natRuleViews(config, { inTable: new Set(inTable.map(({ name }) => name)), flows: took, engineActs: core.engine.name !== 'lvs' && core.lvs === 'running', reading });
-  };
-}
-
-const FLOWS_MAX_AGE_MS = 1000;
-
-/** Null: the table cannot be read; views and metrics go on without. */
-async function readFlows(core: Core): Promise<ReadonlyMap<string, number> | null> {
-  try {
-    return core.nat === null ? null : new Map([...(await core.nat.read())].map(([name, { packets }]) => [name, packets]));
-  } catch (error) {
-    if (error instanceof NatError) return null;
-    throw error;
-  }
+/** Returns the names of the NAT rules that stand in the table for a configuration, exceptions for directors left out. */
+export function natRuleNames(core: Core, config: Config): ReadonlySet<string> {
+  return new Set(core.nat === null ? [] : tableRules(core, config).filter((rule) => rule.action.kind !== 'accept').map((rule) => rule.name));
 }
 
 /** Only lvs leaves the source of balanced traffic to this table; the other engines change it themselves (sourceNat of the desired state). */
