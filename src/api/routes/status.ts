@@ -51,7 +51,7 @@ export function rootRoutes(app: Api, { control, auth, hub, counters, version, me
   }, async (_request, reply) => {
     const [reading, directors] = await Promise.all([control.reading(), control.directors()]);
     const health = control.healthCounters?.();
-    const nat = await control.natFlows?.();
+    const nat = await control.natRules();
     const traffic = control.traffic?.();
     const text = renderMetrics({
       reading,
