@@ -49,7 +49,7 @@ export function createNatCounts(core: Core): NatCounts {
       if (config.natRules.length === 0) return [];
       const inTable = natRuleNames(core, config);
       const acting = rewrites();
-      const [took, { reading }, from] = await Promise.all([inTable.size === 0 ? null : flows.get(), readingOrNull(core), Promise.all(acting.map((one) => bases.get(keyOf(one)) ?? null))]);
+      const [took, { reading }, from] = await Promise.all([inTable.size === 0 ? null : flows.get(), readingOrNull(core), Promise.all(acting.map((one) => bases.get(keyOf(one)) ?? Promise.resolve(null)))]);
       const known = new Map(acting.map((one, i) => [keyOf(one), from[i] ?? null]));
       // An engine that could not be read when the rule began is asked again: it counts from there.
       for (const one of acting) if (known.get(keyOf(one)) === null) bases.set(keyOf(one), baseOf(one.director));
