@@ -25,7 +25,7 @@ const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaul
     quick: { clients: [1000], servers: [3], rounds: 1 },
   },
   xdp: {
-    whole: { clients: [1000, 100_000], servers: [16], subjects: ['limit', 'routing', 'nftables', 'nginx', 'weir', 'naive', 'xdp'], rounds: 3 },
+    whole: { clients: [1000, 100_000], servers: [16], subjects: ['limit', 'routing', 'nftables', 'nginx', 'nginx-request', 'weir', 'naive', 'xdp'], rounds: 3 },
     quick: { clients: [1000, 100_000], servers: [16], rounds: 1 },
   },
   lvs: {

@@ -14,6 +14,7 @@ test('a bar is met at its ratio, not met below it, and not measured without both
   assert.deepEqual(judged.map((one) => [one.of, one.clients, one.ratio?.toFixed(2) ?? null, one.met]), [
     ['limit', 1000, '0.75', true],
     ['nftables', 1000, '2.88', false],
+    ['nginx-request', 1000, null, false],
     ['nginx', 1000, null, false],
     ['limit', 100_000, null, false],
   ]);
@@ -22,11 +23,18 @@ test('a bar is met at its ratio, not met below it, and not measured without both
     [
       'met           1000 clients: xdp at least 0.75 x limit: it is 0.75, the aim is 0.9',
       'not met       1000 clients: xdp at least 3 x nftables: it is 2.88',
+      'not measured  1000 clients: xdp at least 20 x nginx-request',
       'not measured  1000 clients: xdp at least 20 x nginx',
       'not measured  100000 clients: xdp at least 0.65 x limit',
       '',
     ].join('\n'),
   );
+});
+
+test('the ratio of each round tells how far the ratio of the best can be believed; rounds in which one of them held nothing do not', () => {
+  const [limit] = judgeBars([cell('limit', 1000, 1_000_000, { rounds: [800_000, 1_000_000, 900_000] }), cell('xdp', 1000, 800_000, { rounds: [720_000, 800_000, 0] })]);
+  assert.deepEqual(limit?.rounds, [0.9, 0.8]);
+  assert.match(barsText(limit === undefined ? [] : [limit]), /it is 0\.80 \(round by round 0\.80 \.\. 0\.90\), the aim is 0\.9/);
 });
 
 test('of several numbers of servers the worst ratio counts, and each is to the peer with as many', () => {

@@ -15,7 +15,7 @@ export interface RateResult extends SearchResult {
   readonly half: { readonly rate: number; readonly p50Us: number; readonly p99Us: number } | null;
   /** Replies that reached another client than the one that asked, over all tries: must be 0. */
   readonly misdelivered: number;
-  /** What each round found, in order; `rate` is the best of them. */
+  /** What each round found, in order, 0 for nothing; `rate` is the best of them. */
   readonly rounds: readonly number[];
 }
 
@@ -84,15 +84,23 @@ export async function measureRate(stage: Stage, subject: Subject, name: SubjectN
  */
 const TRIES_A_ROUND = 2;
 
-/** Which cells `measureRounds` fills: every subject under one load. */
+/** Which cells `measureRounds` fills: every subject under every load. */
 export interface RoundsOptions {
   readonly names: readonly SubjectName[];
   readonly subjects: Readonly<Record<SubjectName, Subject>>;
-  readonly load: Load;
+  readonly loads: readonly Load[];
   readonly rounds: number;
   /** Told of each cell that cannot be measured; the others go on. */
   readonly onFailure: (message: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** One cell on its way through the rounds. */
+interface Cell {
+  readonly name: SubjectName;
+  readonly load: Load;
+  result?: RateResult;
+  failed: boolean;
 }
 
 /**
@@ -100,30 +108,34 @@ export interface RoundsOptions {
  * rounds counts. The first round searches from the subject's guess, later ones around the best so far. Rejects when `signal` aborts.
  */
 export async function measureRounds(stage: Stage, options: RoundsOptions): Promise<RateResult[]> {
-  const found = new Map<SubjectName, RateResult>();
-  const failed = new Set<SubjectName>();
-  for (let round = 0; round < options.rounds; round++) {
-    for (const name of options.names.filter((one) => !failed.has(one))) {
-      for (let tries = 1; tries <= TRIES_A_ROUND; tries++) {
-        try {
-          stage.topology.renewPolling();
-          found.set(name, await measureRate(stage, options.subjects[name], name, options.load, found.get(name)));
-          break;
-        } catch (error) {
-          if (options.signal.aborted || !(error instanceof Error)) throw error;
-          const message = `${name}, ${options.load.clients} clients, ${stage.topology.place.servers} servers, round ${round + 1}: ${error.message}`;
-          if (tries < TRIES_A_ROUND) {
-            stage.progress(`${message}; once more`);
-            continue;
-          }
-          // What earlier rounds found stands; a subject that never held anything is not tried again.
-          if (!found.has(name)) failed.add(name);
-          options.onFailure(message);
-        }
+  const cells = options.loads.flatMap((load) => options.names.map((name): Cell => ({ name, load, failed: false })));
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const cell of cells.filter((one) => !one.failed)) await measureCell(stage, options, cell, round);
+  }
+  return cells.flatMap(({ result }) => result ?? []);
+}
+
+async function measureCell(stage: Stage, options: RoundsOptions, cell: Cell, round: number): Promise<void> {
+  const { name, load } = cell;
+  for (let tries = 1; ; tries++) {
+    try {
+      stage.topology.renewPolling();
+      cell.result = await measureRate(stage, options.subjects[name], name, load, cell.result);
+      return;
+    } catch (error) {
+      if (options.signal.aborted || !(error instanceof Error)) throw error;
+      const message = `${name}, ${load.clients} clients, ${stage.topology.place.servers} servers, round ${round}: ${error.message}`;
+      if (tries < TRIES_A_ROUND) {
+        stage.progress(`${message}; once more`);
+        continue;
       }
+      // What earlier rounds found stands; a subject that never held anything is not tried again.
+      cell.failed = cell.result === undefined;
+      if (cell.result) cell.result = { ...cell.result, rounds: [...cell.result.rounds, 0] };
+      options.onFailure(message);
+      return;
     }
   }
-  return [...found.values()];
 }
 
 /** Returns the latency of one try at `rate`. */

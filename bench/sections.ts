@@ -19,6 +19,8 @@ export interface SectionResults {
 export interface MemoryResult {
   /** Clients that were answered. */
   readonly sessions: number;
+  /** Datagrams of new clients that were not: the table grew meanwhile. */
+  readonly lost: number;
   /** Growth of the process. */
   readonly processBytesPerSession: number;
   /** Growth of the kernel's slab, whole machine. */
@@ -91,17 +93,20 @@ export async function measureMemory(stage: Stage, subject: Subject, sessions: nu
     await warmUp(stage.traffic, running, { first: 0, count: first });
     const before = readMemory(running.pid);
     let answered = 0;
+    let lost = 0;
     const step = MEMORY_RATE * MEMORY_STEP_SECONDS;
     for (let next = first; next < first + sessions; next += step) {
       const range: ClientRange = { first: next, count: Math.min(step, first + sessions - next) };
       const seen = await observe(stage.traffic, running, { clients: range, rate: MEMORY_RATE, seconds: range.count / MEMORY_RATE });
       answered += Math.min(seen.replies, range.count);
+      lost += Math.max(0, seen.sent - seen.replies);
       stage.progress(`bytes per session: ${answered} of ${sessions} sessions`);
     }
     const after = readMemory(running.pid);
     if (answered < sessions * 0.99) throw new Error(`only ${answered} of ${sessions} clients were answered`);
     return {
       sessions: answered,
+      lost,
       processBytesPerSession: (after.processBytes - before.processBytes) / answered,
       slabBytesPerSession: (after.slabBytes - before.slabBytes) / answered,
       udpSockets: after.udpSockets,
@@ -139,6 +144,7 @@ export function sectionsText(results: SectionResults): string {
   if (results.memory) {
     const { memory } = results;
     rows.push(
+      ['lost while the table grew', String(memory.lost), `of ${memory.sessions + memory.lost} datagrams, each from a new client`],
       ['process memory per session', bytesText(memory.processBytesPerSession), `at ${memory.sessions} sessions; the process is ${bytesText(memory.processBytes)} then`],
       ['kernel slab per session', bytesText(memory.slabBytesPerSession), `${memory.udpSockets} UDP sockets`],
     );

@@ -62,7 +62,7 @@ export async function measureXdpSections(names: readonly SubjectName[], servers:
   await onStage(servers, quick, run, async (stage) => {
     program = (await each(stage, 'ns a packet', PROGRAM, (name) => timeSubject(stage, name))).flat();
     const load = { clients: LONG_FRAME_CLIENTS, frameBytes: LONG_FRAME_BYTES };
-    longFrames = await measureRounds(stage, { names: asked(LONG_FRAMES), subjects: SUBJECTS, load, rounds: 1, onFailure: note, signal: run.signal });
+    longFrames = await measureRounds(stage, { names: asked(LONG_FRAMES), subjects: SUBJECTS, loads: [load], rounds: 1, onFailure: note, signal: run.signal });
   });
   await onStage(MILLION_SERVERS, quick, run, async (stage) => {
     newSessions = await each(stage, 'new sessions', NEW_SESSIONS, async (name) => ({ subject: name, ...(await measureNewSessions(stage, SUBJECTS[name])) }));

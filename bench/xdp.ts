@@ -27,9 +27,8 @@ async function measureAll(options: BenchOptions, run: BenchRun): Promise<string>
   };
   for (const servers of options.servers) {
     await onStage(servers, options.quick, run, async (stage) => {
-      for (const clients of options.clients) {
-        results.push(...(await measureRounds(stage, { names, subjects: SUBJECTS, load: { clients }, rounds: options.rounds, onFailure, signal })));
-      }
+      const loads = options.clients.map((clients) => ({ clients }));
+      results.push(...(await measureRounds(stage, { names, subjects: SUBJECTS, loads, rounds: options.rounds, onFailure, signal })));
     });
   }
   const sections = options.sections ? await measureXdpSections(names, Math.max(...options.servers), options.quick, run) : null;

@@ -3,7 +3,7 @@
  * What was started is ended in the opposite order, also when the start fails half-way.
  */
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { createApp } from '../api/app.ts';
@@ -36,7 +36,8 @@ import { startDemo } from './demo.ts';
 import { engineCandidates, parseDocuments } from './engines.ts';
 import { issuesHere } from './host-facts.ts';
 import { catchSignal, reload } from './hangup.ts';
-import { notify } from './notify.ts';
+import { privilegesView } from './limit.ts';
+import { createManager } from './manager.ts';
 import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
 import { startFailure } from './start-failure.ts';
 import { serveSuccessors, startSuccessor, takeOver, takenOverOnce, type Takeover } from './takeover.ts';
@@ -96,12 +97,20 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
       demo: options.demo, pages: web !== null, command: shownPath(process.argv[1] ?? 'weir'), kept,
     }));
     showEvents(daemon, io, log, undo);
-    hangups.serve(() => reload({ daemon, files: options.files, io }));
+    const manager = createManager({ env: io.env, pid: process.pid, clock: systemClock, monotonicUs: () => process.hrtime.bigint() / 1000n, answers: () => daemon.reading() });
+    undo.push(async () => manager.close());
+    hangups.serve(async () => {
+      manager.reloading();
+      await reload({ daemon, files: options.files, io });
+      manager.ready();
+    });
     upgrades.serve(async () => startSuccessor((text) => log.warn(text)));
-    notify(`MAINPID=${process.pid}\nREADY=1\n`, io.env);
+    manager.ready();
     await Promise.race([aborted(io.signal), successor.taken]);
+    // The service goes on with a successor: only the last of them stops it.
     if (successor.pid !== null) io.err(`weir: process ${successor.pid} has taken over; datagrams waited for ${Math.ceil(successor.pauseMs)} ms\n`);
-    else if (io.errIsTty) io.err('weir stops…\n');
+    else manager.stopping();
+    if (successor.pid === null && io.errIsTty) io.err('weir stops…\n');
     return 0;
   } catch (error) {
     throw startFailure(error);
@@ -198,6 +207,7 @@ async function startDaemon(o: {
     hostIssues: (config, { engine, answered }) => issuesHere(config, engine ?? undefined, answered),
     clock: systemClock,
     version: o.context.version,
+    privileges: privilegesView(),
   });
   await daemon.start();
   o.undo.push(() => daemon.stop('leave'));
@@ -241,7 +251,7 @@ async function refuseStop(): Promise<void> {
 /** Tells the CLI where the API is. */
 async function writeApiFile(directory: string, url: string): Promise<void> {
   const path = join(directory, API_FILE);
-  await writeFile(`${path}.new`, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
+  await realFiles.writeSynced(`${path}.new`, Buffer.from(`${JSON.stringify({ url, pid: process.pid })}\n`));
   await rename(`${path}.new`, path);
 }
 

@@ -1,11 +1,12 @@
 /** The status view and its cached diffs. */
-import type { BlackholeView, StatusView, Documents } from '../client/types.ts';
+import type { BlackholeView, PrivilegesView, StatusView, Documents } from '../client/types.ts';
 import { DOCUMENT_NAMES } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import { stateOf } from './apply.ts';
 import { readingOrNull, type Core } from './core.ts';
 import { fault } from './restarts.ts';
 import type { RunnerState } from './runner.ts';
+import type { Reading } from '../engine/engine.ts';
 import { unifiedDiff } from './textdiff.ts';
 import { directorViews, totalDrops, type ViewSource } from './views.ts';
 
@@ -14,11 +15,13 @@ export function createStatus(
   core: Core,
   options: {
     readonly version: string;
+    readonly privileges: PrivilegesView | null;
     readonly startedAtMs: () => number;
     readonly source: ViewSource;
     readonly runner: () => RunnerState;
     readonly hostIssues: () => readonly Issue[];
     readonly blackholes: () => readonly BlackholeView[];
+    readonly recentFrom: (now: Reading) => Reading | null;
   },
 ): () => Promise<StatusView> {
   const editedDiff = diffCache('running', 'edited');
@@ -33,12 +36,13 @@ export function createStatus(
       node: process.version,
       startedAtMs: options.startedAtMs(),
       engine: { name: core.engine.name, why: core.engineWhy, epoch: reading?.epoch ?? '', gauges: reading?.gauges ?? {} },
+      privileges: options.privileges,
       etags: { edited: edited.etag, running: running.etag, saved: saved.etag },
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
       warnings: [...warnings, ...faults(core, { error, runner: options.runner(), blackholes })],
       blackholes,
-      directors: directorViews(core.running.config.directors, reading, options.source),
+      directors: directorViews(core.running.config.directors, reading, reading === null ? null : options.recentFrom(reading), options.source),
       drops: totalDrops(reading),
     };
   };
@@ -52,7 +56,7 @@ function faults(core: Core, facts: { readonly error: Error | null; readonly runn
   const found: Issue[] = [];
   const { lastError, failures, retryAtMs } = facts.runner;
   if (lastError) {
-    const seconds = Math.max(0, Math.ceil(((retryAtMs ?? core.clock.now()) - core.clock.now()) / 1000));
+    const seconds = Math.max(0, Math.ceil(((retryAtMs ?? core.clock.steady()) - core.clock.steady()) / 1000));
     const cure = 'cure' in lastError && typeof lastError.cure === 'string' ? lastError.cure : 'restart the service lvs';
     found.push(fault('data-plane-behind', `the data plane does not follow the running configuration: ${lastError.message} (${failures} tries, next in ${seconds} s)`, cure));
   }

@@ -115,6 +115,7 @@ const STATE_CURE = 'bring the file back from a backup, or move it aside and star
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { files, dir } = options;
   try {
+    await files.makeDir(dir);
     await files.makeDir(`${dir}/documents`);
     await files.makeDir(`${dir}/revisions`);
   } catch (error) {

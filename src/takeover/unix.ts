@@ -2,7 +2,7 @@
  * What Node.js cannot do on a unix socket: tell who is at the other end, and pass open files (man 7 unix: SO_PEERCRED, SCM_RIGHTS).
  * Calls do not wait; every Buffer given to C is held until the call has returned.
  */
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
@@ -52,8 +52,9 @@ export interface Unix {
   memoryFile(): number;
 }
 
-/** Returns the calls. Throws where the C library cannot be loaded. */
+/** Returns the calls. Throws where koffi or the C library cannot be loaded. */
 export function loadUnix(): Unix {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const lib = koffi.load('libc.so.6');
   const socket = lib.func('int socket(int, int, int)') as (family: number, type: number, protocol: number) => number;
   const connect = lib.func('int connect(int, void*, unsigned int)') as (fd: number, address: Buffer, length: number) => number;
@@ -68,6 +69,19 @@ export function loadUnix(): Unix {
   const done = <T extends number>(call: string, result: T): T => {
     if (result < 0) throw new UnixError(call, koffi.errno());
     return result;
+  };
+  // A struct msghdr of one piece and a control message; `hold` keeps the memory it points to until it is called.
+  const message = (data: Buffer, dataLength: number, ancillary: Buffer, ancillaryLength: number): { header: Buffer; hold(): void } => {
+    const iov = Buffer.alloc(16);
+    iov.writeBigUInt64LE(BigInt(koffi.address(data)), 0);
+    iov.writeBigUInt64LE(BigInt(dataLength), 8);
+    const header = Buffer.alloc(56);
+    header.writeBigUInt64LE(BigInt(koffi.address(iov)), 16);
+    header.writeBigUInt64LE(1n, 24);
+    header.writeBigUInt64LE(BigInt(koffi.address(ancillary)), 32);
+    header.writeBigUInt64LE(BigInt(ancillaryLength), 40);
+    const held = [iov, data, ancillary];
+    return { header, hold: () => void held.length };
   };
   return {
     connect(path) {
@@ -128,18 +142,4 @@ export function loadUnix(): Unix {
     },
     memoryFile: () => done('memfd_create', memfd('weir-takeover', MFD_CLOEXEC)),
   };
-}
-
-/** Returns a struct msghdr of one piece and a control message; `hold` keeps the memory it points to until it is called. */
-function message(payload: Buffer, payloadLength: number, control: Buffer, controlLength: number): { header: Buffer; hold(): void } {
-  const iov = Buffer.alloc(16);
-  iov.writeBigUInt64LE(BigInt(koffi.address(payload)), 0);
-  iov.writeBigUInt64LE(BigInt(payloadLength), 8);
-  const header = Buffer.alloc(56);
-  header.writeBigUInt64LE(BigInt(koffi.address(iov)), 16);
-  header.writeBigUInt64LE(1n, 24);
-  header.writeBigUInt64LE(BigInt(koffi.address(control)), 32);
-  header.writeBigUInt64LE(BigInt(controlLength), 40);
-  const held = [iov, payload, control];
-  return { header, hold: () => void held.length };
 }

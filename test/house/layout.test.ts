@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['net', 'balance'],
   clock: [],
   command: [],
+  privileges: [],
   plan: ['net', 'balance', 'config', 'types:engine'],
   engine: ['net', 'balance', 'plan'],
   'engine/userspace': ['net', 'balance', 'plan', 'engine'],

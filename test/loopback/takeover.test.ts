@@ -1,7 +1,7 @@
 /** One process of weir takes over from another under load: no datagram and no session is lost, and whatever fails, somebody goes on. */
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -50,6 +50,7 @@ async function sessionsOf(weir: Weir): Promise<SessionsView['sessions']> {
   return (await weir.client.sessions({ limit: 1000 })).sessions.toSorted((x, y) => (x.client < y.client ? -1 : 1));
 }
 
+const urlOf = async ({ state }: Weir): Promise<string> => (JSON.parse(await readFile(join(state, 'api.json'), 'utf8')) as { url: string }).url;
 /** What of a session must outlive its process. */
 const lasting = (sessions: SessionsView['sessions']): unknown => sessions.map(({ director, client, vip, server, serverAddress, sourcePort }) => ({ director, client, vip, server, serverAddress, sourcePort }));
 const total = ({ directors: [main] }: StatusView): number => main.packetsIn;
@@ -62,15 +63,16 @@ async function nothingLost(load: Load): Promise<number> {
 
 test('a takeover under 4000 datagrams/s loses none, keeps every session, and counters, health and the API go on', (t) => withScope(async (scope) => {
   const { weir, load } = await stage(scope);
-  const before = { sessions: await sessionsOf(weir), status: await weir.client.status(), gone: await weir.server('gone') };
+  const before = { sessions: await sessionsOf(weir), status: await weir.client.status(), gone: await weir.server('gone'), url: await urlOf(weir) };
   const startedAt = Date.now();
   const next = await startWeir(scope, { conf: CONF, state: weir.state, args: ['--takeover'] });
   assert.deepEqual(await weir.process.exit, { code: 0, signal: null });
   const [, pause] = /has taken over; datagrams waited for (\d+) ms/.exec(weir.process.output()) ?? [];
   t.diagnostic(`datagrams waited for ${pause} ms, the load of the machine included`);
   await more(load, 2000);
-  const after = { sessions: await sessionsOf(next), status: await next.client.status(), gone: await next.server('gone') };
+  const after = { sessions: await sessionsOf(next), status: await next.client.status(), gone: await next.server('gone'), url: await urlOf(next) };
   assert.equal(before.sessions.length, CLIENTS);
+  assert.equal(after.url, before.url, 'the API is where it was, though its port was free to choose');
   assert.deepEqual(lasting(after.sessions), lasting(before.sessions));
   assert.ok(after.sessions.every((s, n) => s.packetsIn > before.sessions[n]!.packetsIn && s.ageMs > before.sessions[n]!.ageMs));
   assert.equal(after.status.engine.epoch, before.status.engine.epoch);

@@ -273,13 +273,13 @@ export class UserspaceEngine implements Engine {
     if (this.#closed) return;
     this.#workers[index] = null;
     disownWorker(this.#shared, index);
-    const minuteAgo = Date.now() - 60_000;
+    const minuteAgo = performance.now() - 60_000;
     while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
     if (this.#restarts.length >= RESTARTS_PER_MINUTE) {
       this.#onEvent({ kind: 'fault', detail: `${detail}; it died ${RESTARTS_PER_MINUTE} times within a minute and stays down`, recovered: false });
       return;
     }
-    this.#restarts.push(Date.now());
+    this.#restarts.push(performance.now());
     try {
       const worker = await this.#startWorker(index);
       await worker.ask({ type: 'prepare', directors: this.#slotted });

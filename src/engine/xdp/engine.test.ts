@@ -189,6 +189,15 @@ describe('apply', () => {
     assert.deepEqual(leads(), ['192.0.2.1 none', '192.0.2.2 none']);
   });
 
+  it('leaves neighbours alone that somebody set by hand', async () => {
+    host.permanent.add('192.0.2.1 back');
+    const engine = make();
+    await apply(engine, director());
+    assert.deepEqual([[...host.neighbours], saved?.neighbours], [['192.0.2.2 back'], [{ ip: '192.0.2.2', device: 'back' }]]);
+    await engine.close('remove');
+    assert.equal(host.neighbours.size, 0);
+  });
+
   it('goes on with a server that there is no way to yet', async () => {
     host.down.add('192.0.2.2');
     await apply(make(), director());
@@ -213,7 +222,7 @@ describe('a step that fails', () => {
         assert.ok(fault > 5, `only ${fault} steps can fail`);
         break;
       }
-      assert.ok(failed instanceof EngineError && failed.landed.length === 0, `fault ${fault}: ${failed instanceof Error ? failed.message : 'no error'}`);
+      assert.ok(failed instanceof EngineError && failed.landed.length === 0, `fault ${fault}: ${failed instanceof Error ? failed.message : '?'}`);
       assert.deepEqual(leads(), ['192.0.2.1 none', '192.0.2.2 none'], `fault ${fault}`);
       assert.equal(leads('198.51.100.241', 53), null, `fault ${fault}`);
       assert.deepEqual(await engine.observe(), desired(before), `fault ${fault}`);
@@ -287,6 +296,14 @@ describe('restarts', () => {
     await again.close('remove');
     assert.deepEqual([maps.pinned, maps.attached.length, host.neighbours.size, saved], [false, 0, 0, null]);
     await again.close('remove');
+  });
+
+  it('find nothing when the last run ended with nothing to balance', async () => {
+    const engine = make();
+    await apply(engine, director());
+    await apply(engine);
+    await engine.close('leave');
+    assert.deepEqual([maps.pinned, saved], [false, null]);
   });
 
   it('see what somebody else took away', async () => {

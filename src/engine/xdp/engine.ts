@@ -91,7 +91,9 @@ export class XdpEngine implements Engine {
         const why = this.#deps.mode === 'generic' ? null : this.#deps.tryNative(links.filter((l) => l.ethernet && devices.includes(l.name)).map((l) => ({ device: l.name, ifindex: l.vlan?.parent ?? l.ifindex })));
         if (why !== null && this.#deps.mode === 'native') return { ok: false, refusals: [{ what: why, cure: 'generic mode works with every driver, at a third of the rate' }] };
         const where = devices.length === 0 ? 'where its drivers can' : `on ${devices.join(', ')}`;
-        return { ok: true, notes: [this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`] };
+        const mode = this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`;
+        const veths = links.filter((l) => l.kind === 'veth' && devices.includes(l.name));
+        return { ok: true, notes: [mode, ...veths.map((l) => `${l.name} is a veth: its far end must compute checksums (ethtool -K … tx off gro on)`)] };
       } catch (error) {
         return { ok: false, refusals: [refusalOf(error)] };
       }
@@ -181,7 +183,9 @@ export class XdpEngine implements Engine {
       this.#watch = null;
       const { kernel = null, record = this.#deps.record.load() } = this.#running ?? {};
       this.#running = null;
-      if (how === 'leave') return kernel?.close();
+      // What balances nothing is not left behind; but a successor may have made something of it meanwhile.
+      const empty = record?.desired.directors.length === 0 && this.#deps.record.load()?.desired.directors.length === 0;
+      if (how === 'leave' && !empty) return kernel?.close();
       if (kernel === null) this.#deps.unpinAll();
       else kernel.remove();
       await letGo(this.#deps.run, record?.neighbours ?? []);

@@ -5,6 +5,8 @@ import { CommandError, type RunCommand } from '../../command/command.ts';
 export interface FakeHost {
   readonly run: RunCommand;
   readonly neighbours: Set<string>;
+  /** Entries that somebody set by hand. */
+  readonly permanent: Set<string>;
   readonly down: Set<string>;
   /** Sources that routes give, by device. */
   readonly source: Map<string, string>;
@@ -22,6 +24,7 @@ const LINKS = [
 export function fakeHost(): FakeHost {
   const neighbours = new Set<string>();
   const down = new Set<string>();
+  const permanent = new Set<string>();
   const source = new Map([['back', '192.0.2.254'], ['front', '198.51.100.254']]);
   const local = new Set<string>();
   const route = (address: string): object => {
@@ -33,7 +36,7 @@ export function fakeHost(): FakeHost {
     const lines = (options.input ?? '').split('\n').filter((line) => line !== '');
     if (argv.includes('address')) return said(JSON.stringify(LINKS));
     if (argv.includes('default')) return said(argv.includes('-4') ? JSON.stringify([{ dst: 'default', gateway: '198.51.100.1', dev: 'front' }]) : '');
-    if (argv.includes('neigh')) return said(argv.includes('permanent') ? '' : JSON.stringify([...neighbours].map((n) => ({ dst: n.split(' ')[0], dev: n.split(' ')[1], lladdr: '02:00:00:00:00:99', state: ['REACHABLE'] }))));
+    if (argv.includes('neigh')) return said(argv.includes('permanent') ? JSON.stringify([...permanent].map((n) => ({ dst: n.split(' ')[0], dev: n.split(' ')[1], lladdr: '02:00:00:00:00:98', state: ['PERMANENT'] }))) : JSON.stringify([...neighbours].map((n) => ({ dst: n.split(' ')[0], dev: n.split(' ')[1], lladdr: '02:00:00:00:00:99', state: ['REACHABLE'] }))));
     const answers: string[] = [];
     for (const line of lines) {
       const words = line.split(' ');
@@ -48,7 +51,7 @@ export function fakeHost(): FakeHost {
     }
     return said(answers.join('\n'));
   };
-  return { run, neighbours, down, source, local };
+  return { run, neighbours, permanent, down, source, local };
 }
 
 function said(stdout: string): { stdout: string; stderr: string } {

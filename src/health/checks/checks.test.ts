@@ -376,8 +376,8 @@ describe('a check without an option', () => {
   });
   test('claims nothing of ARP on a link without it or beyond a router', async () => {
     const { port } = await udpServer(() => null);
-    assert.match((await run(plain, { port, timeoutMs: 40 }, environment({ neighbours: neighbours(ON_LINK, [undefined]) }))).detail, /no ARP on this link/);
-    assert.match((await run(plain, { port, timeoutMs: 40 }, environment({ neighbours: neighbours({ kind: 'routed' }, []) }))).detail, /beyond a router/);
+    assert.match((await run(plain, { port, timeoutMs: 400 }, environment({ neighbours: neighbours(ON_LINK, [undefined]) }))).detail, /no ARP on this link/);
+    assert.match((await run(plain, { port, timeoutMs: 400 }, environment({ neighbours: neighbours({ kind: 'routed' }, []) }))).detail, /beyond a router/);
   });
 });
 
