@@ -42,8 +42,8 @@ test('help is asked for from anywhere', () => {
 
 test('bad words are refused with what was expected', () => {
   const rows: [string[], RegExp][] = [
-    [[], /`userspace` or `xdp`, got nothing/],
-    [['lvs'], /`userspace` or `xdp`, got `lvs`/],
+    [[], /`userspace`, `xdp` or `lvs`, got nothing/],
+    [['ipvs'], /`userspace`, `xdp` or `lvs`, got `ipvs`/],
     [['xdp', '--rounds', '21'], /--rounds takes numbers from 1 to 20/],
     [['userspace', '--client', '3'], /unknown word `--client`/],
     [['userspace', '--clients'], /--clients needs a value, got nothing/],

@@ -2,7 +2,7 @@
 
 /** What to measure. */
 export interface BenchOptions {
-  readonly engine: 'userspace' | 'xdp';
+  readonly engine: 'userspace' | 'xdp' | 'lvs';
   readonly clients: readonly number[];
   readonly servers: readonly number[];
   readonly subjects: readonly SubjectName[];
@@ -14,7 +14,7 @@ export interface BenchOptions {
   readonly json: string | null;
 }
 
-export const SUBJECT_NAMES = ['limit', 'routing', 'nftables', 'nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request', 'naive', 'xdp'] as const;
+export const SUBJECT_NAMES = ['limit', 'routing', 'nftables', 'nginx', 'nginx-request', 'pen', 'dgram', 'weir', 'weir-request', 'naive', 'xdp', 'ipvsadm-plain', 'lvs-plain', 'ipvsadm', 'lvs'] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
 type Defaults = Pick<BenchOptions, 'clients' | 'servers' | 'subjects' | 'rounds'>;
@@ -28,15 +28,22 @@ const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaul
     whole: { clients: [1000, 100_000], servers: [16], subjects: ['limit', 'routing', 'nftables', 'nginx', 'nginx-request', 'weir', 'naive', 'xdp'], rounds: 3 },
     quick: { clients: [1000, 100_000], servers: [16], rounds: 1 },
   },
+  lvs: {
+    whole: { clients: [1000], servers: [3], subjects: ['routing', 'ipvsadm-plain', 'lvs-plain', 'ipvsadm', 'lvs'], rounds: 6 },
+    quick: { clients: [1000], servers: [3], rounds: 2 },
+  },
 };
 
-export const USAGE = `usage: npm run bench -- userspace|xdp [options] | failover [ENGINE…]
+export const USAGE = `usage: npm run bench -- userspace|xdp|lvs [options] | failover [ENGINE…]
 
 Highest rate of round trips with under 1 % loss on one balancer core, side by side with its peers. Needs root, two CPUs and the
 Debian packages clang libbpf-dev libbpf1 nftables conntrack nginx-light libnginx-mod-stream pen iproute2 ethtool.
 
   userspace                 beside nginx, pen and a plain node:dgram proxy
   xdp                       beside an XDP program that only routes, the kernel's routing, nftables, nginx and weir's userspace engine
+
+  lvs                       beside the same services set by hand with ipvsadm and nft, in a stock kernel under qemu: what each carries
+                            when it is offered more than that; no root; --subjects xdp,... measures others in there too
 
   failover [ENGINE…]        what a flow loses when its server goes, in userspace, xdp and lvs; takes no options
 
@@ -66,8 +73,8 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
   if (argv.includes('--help') || argv.includes('-h')) return 'help';
   const words = argv.flatMap((word) => (/^--[a-z-]+=/.test(word) ? [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)] : [word]));
   const [engine, ...rest] = words;
-  if (engine !== 'userspace' && engine !== 'xdp') {
-    throw new UsageError(`expected what to measure, \`userspace\` or \`xdp\`, got ${engine === undefined ? 'nothing' : `\`${engine}\``}`);
+  if (engine !== 'userspace' && engine !== 'xdp' && engine !== 'lvs') {
+    throw new UsageError(`expected what to measure, \`userspace\`, \`xdp\` or \`lvs\`, got ${engine === undefined ? 'nothing' : `\`${engine}\``}`);
   }
   let asked: Partial<Defaults> = {};
   let sections = true;

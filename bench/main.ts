@@ -1,9 +1,12 @@
 /** `npm run bench`: argv -> measurement -> table on stdout, progress on stderr. Exit codes: 0 measured, 1 failed, 2 bad words, 3 this machine cannot, 130 interrupted. */
 import { parseArgs, UsageError, USAGE } from './args.ts';
 import { benchFailover } from './failover.ts';
+import { benchLvs } from './lvs.ts';
 import { CannotMeasure } from './stage.ts';
 import { benchUserspace } from './userspace.ts';
 import { benchXdp } from './xdp.ts';
+
+const BENCHES = { userspace: benchUserspace, xdp: benchXdp, lvs: benchLvs } as const;
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -24,8 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    const bench = options.engine === 'xdp' ? benchXdp : benchUserspace;
-    process.stdout.write(await bench(options, run));
+    process.stdout.write(await BENCHES[options.engine](options, run));
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {

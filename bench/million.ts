@@ -31,7 +31,7 @@ export async function measureMillion(stage: Stage, subject: Subject, name: Subje
   try {
     await warmUp(stage.traffic, running, { first: 0, count: FIRST_SESSIONS });
     const clients = { first: FIRST_SESSIONS, count: SESSIONS };
-    const answered = await visitAll(stage.traffic, running, clients, subject.sessionsPerSecond, (so) => stage.progress(`a million sessions, ${name}: ${so}`));
+    const { answered } = await visitAll(stage.traffic, running, clients, subject.sessionsPerSecond, (so) => stage.progress(`a million sessions, ${name}: ${so}`));
     const after = readMachine();
     if (answered < SESSIONS * 0.99) throw new Error(`only ${answered} of ${SESSIONS} clients were answered`);
     const maps = running.pid === null ? [] : readMaps(running.pid);

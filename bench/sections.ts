@@ -19,6 +19,8 @@ export interface SectionResults {
 export interface MemoryResult {
   /** Clients that were answered. */
   readonly sessions: number;
+  /** Datagrams of new clients that were not: the table grew meanwhile. */
+  readonly lost: number;
   /** Growth of the process. */
   readonly processBytesPerSession: number;
   /** Growth of the kernel's slab, whole machine. */
@@ -89,11 +91,13 @@ export async function measureMemory(stage: Stage, subject: Subject, sessions: nu
     const first = Math.min(1_000, Math.ceil(sessions / 10));
     await warmUp(stage.traffic, running, { first: 0, count: first });
     const before = readMemory(running.pid);
-    const answered = await visitAll(stage.traffic, running, { first, count: sessions }, MEMORY_RATE, (so) => stage.progress(`bytes per session: ${so} of ${sessions} sessions`));
+    const told = (so: number) => stage.progress(`bytes per session: ${so} of ${sessions} sessions`);
+    const { answered, lost } = await visitAll(stage.traffic, running, { first, count: sessions }, MEMORY_RATE, told);
     const after = readMemory(running.pid);
     if (answered < sessions * 0.99) throw new Error(`only ${answered} of ${sessions} clients were answered`);
     return {
       sessions: answered,
+      lost,
       processBytesPerSession: (after.processBytes - before.processBytes) / answered,
       slabBytesPerSession: (after.slabBytes - before.slabBytes) / answered,
       udpSockets: after.udpSockets,
@@ -131,6 +135,7 @@ export function sectionsText(results: SectionResults): string {
   if (results.memory) {
     const { memory } = results;
     rows.push(
+      ['lost while the table grew', String(memory.lost), `of ${memory.sessions + memory.lost} datagrams, each from a new client`],
       ['process memory per session', bytesText(memory.processBytesPerSession), `at ${memory.sessions} sessions; the process is ${bytesText(memory.processBytes)} then`],
       ['kernel slab per session', bytesText(memory.slabBytesPerSession), `${memory.udpSockets} UDP sockets`],
     );

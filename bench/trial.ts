@@ -57,19 +57,21 @@ export async function warmUp(traffic: Traffic, running: RunningSubject, clients:
 }
 
 /**
- * Sends from every client once, at `rate` and in runs of 2 s, and returns how many were answered; a last few may have asked twice. A generator that
- * had to leave out frames goes on where it was: by time alone, some clients would never get their turn.
+ * Sends from every client once, at `rate` and in runs of 2 s, and returns how many were answered and how many datagrams were not; a last few clients
+ * may have asked twice. A generator that had to leave out frames goes on where it was: by time alone, some clients would never get their turn.
  */
-export async function visitAll(traffic: Traffic, running: RunningSubject, clients: ClientRange, rate: number, progress: (answered: number) => void): Promise<number> {
+export async function visitAll(traffic: Traffic, running: RunningSubject, clients: ClientRange, rate: number, progress: (answered: number) => void): Promise<{ answered: number; lost: number }> {
   let answered = 0;
+  let lost = 0;
   for (let sent = 0; sent < clients.count; ) {
     const seen = await observe(traffic, running, { clients, rate, seconds: Math.max(MIN_RUN_SECONDS, Math.min(RUN_SECONDS, (clients.count - sent) / rate)), turn: sent });
     if (seen.sent === 0) throw new Error('the generator sent nothing');
     sent += seen.sent;
     answered = Math.min(clients.count, answered + seen.replies);
+    lost += Math.max(0, seen.sent - seen.replies);
     progress(answered);
   }
-  return answered;
+  return { answered, lost };
 }
 
 /** Returns once the subject answers again at a low rate: what the try before has left in its queues is gone. Rejects when it never does. */

@@ -75,7 +75,7 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 	struct session *s = session_at(record);
 	struct server *server = server_at(slot);
 	struct tuple *reply;
-	__u32 range, first, tries = 0;
+	__u32 range, first, tries = 0, turn = 0;
 
 	if (!p || !g || !s || !server)
 		return 0;
@@ -87,17 +87,20 @@ __noinline int claim_source(struct packet *p, __u32 record, __u32 slot)
 	reply->family = s->family;
 	for (tries = 0; tries < PORT_PROBES; tries++) {
 		__u64 hash, mine;
-		__u32 turn, other;
+		__u32 other;
 
 		if (server->source_any == 0 && tries == 0) {
 			/* No source NAT: the client's own port, where nobody has it. */
 			s->source_port_be = s->client_port_be;
 		} else {
 			/*
-			 * In turn, so that a port rests as long as it can; after a second collision anywhere: what is taken lies in one block where
-			 * another director has the same server, or this one had it before.
+			 * In turn, so that a port rests as long as it can. After a second collision in a wide range on from anywhere: what is taken
+			 * lies in one block where another director has the same server, or this one had it before.
 			 */
-			turn = tries < 2 ? __sync_fetch_and_add(&server->port_next, 1) : bpf_get_prandom_u32();
+			if (tries < 2 || range <= 4 * PORT_PROBES)
+				turn = __sync_fetch_and_add(&server->port_next, 1);
+			else
+				turn = tries == 2 ? bpf_get_prandom_u32() : turn + 1;
 			s->source_port_be = bpf_htons(first + turn % range);
 			if (server->source_count > 1)
 				s->source4_be = bpf_htonl(bpf_ntohl(server->source_be[3]) + turn / range % server->source_count);

@@ -101,6 +101,18 @@ static __always_inline struct scratch *scratch_of(__u32 whom)
 	return bpf_map_lookup_elem(&scratches, &whom);
 }
 
+/*
+ * A length of the frame as something that may be added to a pointer: kernel 6.1 knows no bounds of what a byte swap made, and clang drops the
+ * mask that says them where it does.
+ */
+static __always_inline __u32 length_of(__be16 field)
+{
+	__u32 length = bpf_ntohs(field);
+
+	asm volatile("" : "+r"(length));
+	return length & 0xffff;
+}
+
 static __always_inline bool same_address(const __u32 *a, const __u32 *b)
 {
 	return a[3] == b[3] && a[0] == b[0] && a[1] == b[1] && a[2] == b[2];

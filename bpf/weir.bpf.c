@@ -47,15 +47,15 @@ static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 	p->src[3] = ip->saddr;
 	p->dst[3] = ip->daddr;
 	header = ip->ihl * 4;
-	total = bpf_ntohs(ip->tot_len);
-	/* What is not all there, or too short for what it says to be, is the kernel's to judge. */
-	if ((void *)ip + total > data_end || total < header + (ip->protocol == IPPROTO_UDP ? sizeof(*udp) : CARRIER4))
+	total = length_of(ip->tot_len);
+	/* What is not all there, or (below) too short for what it says to be, is the kernel's to judge. */
+	if ((void *)ip + total > data_end || total < header)
 		return XDP_PASS;
 	p->l4 = p->l3 + header;
 	offset = bpf_ntohs(ip->frag_off);
 	stamp(ctx, p);
 	if (ip->protocol == IPPROTO_ICMP)
-		return offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK) ? XDP_PASS : icmp4(ctx, scratch);
+		return (offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK)) || total < header + CARRIER4 ? XDP_PASS : icmp4(ctx, scratch);
 	if (offset & (IP_MORE_FRAGMENTS | IP_OFFSET_MASK)) {
 		p->fragment_id = ip->id;
 		if (offset & IP_OFFSET_MASK)
@@ -63,7 +63,7 @@ static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 		p->fragment = 1;
 	}
 	udp = (void *)ip + header;
-	if ((void *)(udp + 1) > data_end)
+	if ((void *)(udp + 1) > data_end || total < header + sizeof(*udp))
 		return XDP_PASS;
 	p->length = bpf_ntohs(udp->len) - sizeof(*udp);
 	if (bpf_ntohs(udp->len) < sizeof(*udp) || (!p->fragment && total < header + bpf_ntohs(udp->len)))
@@ -91,7 +91,7 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 	next = ip->nexthdr;
 	if (next != IPPROTO_UDP && next != IPPROTO_ICMP6 && next != IPPROTO_FRAGMENT_HEADER)
 		return XDP_PASS;
-	length = bpf_ntohs(ip->payload_len);
+	length = length_of(ip->payload_len);
 	if ((void *)(ip + 1) + length > data_end || length < (next == IPPROTO_UDP ? sizeof(*udp) : next == IPPROTO_ICMP6 ? CARRIER6 : sizeof(*fragment)))
 		return XDP_PASS;
 	p->family = 6;

@@ -17,7 +17,12 @@ await script(async () => {
   const state = process.env['WEIR_STATE'] === undefined && !args.some((arg) => /^--state(=|$)/.test(arg)) ? ['--state', join(ROOT, 'state')] : [];
   const weir = join(ROOT, 'bin/weir');
   process.argv = [process.execPath, weir, 'run', ...(hasFile ? [] : ['--demo']), ...state, ...args];
-  if (process.env['npm_lifecycle_event'] === 'start') endWithParent();
+  if (process.env['npm_lifecycle_event'] === 'start') {
+    const watch = new URL(`./end-with-parent.mjs?parent=${process.ppid}`, import.meta.url).href;
+    // As root weir executes itself again (src/bin/limit.ts), with these words.
+    process.execArgv.push(`--import=${watch}`);
+    await import(watch);
+  }
   // This process becomes weir: signals reach it without anybody in between, and its exit code is npm's.
   await import(pathToFileURL(join(ROOT, 'dist/src/bin/weir.js')).href);
 });
@@ -25,12 +30,4 @@ await script(async () => {
 /** @param {string} option */
 function takesValue(option) {
   return ['--engine', '--state', '--api', '--workers', '--tls-cert', '--tls-key', '--password-file'].includes(option);
-}
-
-/** A SIGTERM to npm ends npm and the shell that it starts, and neither passes it on: without them weir ends as if it had been told. */
-function endWithParent() {
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
-  }, 500).unref();
 }

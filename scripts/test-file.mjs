@@ -128,9 +128,10 @@ class Told {
   /** @param {any} e */
   #event(e) {
     this.any = true;
-    if (e.event === 'over') {
-      this.over = true;
-    } else if (e.event === 'start') {
+    // A file that runs again after a power cycle of its place (scripts/guest) begins anew.
+    this.over = e.event === 'over';
+    if (this.over) return;
+    if (e.event === 'start') {
       (this.#open[e.nesting] ??= []).push(e.name);
     } else if (e.event === 'end') {
       const open = this.#open[e.nesting] ?? [];

@@ -45,7 +45,7 @@ export const TIERS = [
   { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
   // The BPF program: packets by BPF_PROG_TEST_RUN, the contract in namespaces.
-  { name: 'xdp', folder: 'dist/test/xdp', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip'), bpf] },
+  { name: 'xdp', folder: 'dist/test/xdp', jobs: 1, fileSeconds: 900, needs: [linux, root, command('ip'), command('ethtool'), bpf] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
   { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },
 ];

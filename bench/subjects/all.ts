@@ -2,12 +2,13 @@
 import type { SubjectName } from '../args.ts';
 import { CannotMeasure } from '../stage.ts';
 import { dgram } from './dgram.ts';
+import { ipvsadm, ipvsadmPlain } from './ipvsadm.ts';
 import { nftables } from './nftables.ts';
 import { nginx, nginxRequest } from './nginx.ts';
 import { pen } from './pen.ts';
 import { routing } from './routing.ts';
 import type { Subject } from './subject.ts';
-import { weir, weirRequest, xdp } from './weir-start.ts';
+import { lvs, lvsPlain, weir, weirRequest, xdp } from './weir-start.ts';
 import { limit, naive } from './xdp-programs.ts';
 
 export const SUBJECTS: Readonly<Record<SubjectName, Subject>> = {
@@ -22,6 +23,10 @@ export const SUBJECTS: Readonly<Record<SubjectName, Subject>> = {
   'weir-request': weirRequest,
   naive,
   xdp,
+  'ipvsadm-plain': ipvsadmPlain,
+  'lvs-plain': lvsPlain,
+  ipvsadm,
+  lvs,
 };
 
 export interface Chosen {

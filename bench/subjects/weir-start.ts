@@ -1,9 +1,10 @@
-/** weir as a subject: the userspace engine with one worker (sessions that last, or one a request), and the xdp engine. */
+/** weir as a subject: the userspace engine with one worker (sessions that last, or one a request), the xdp engine, and the lvs engine. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../root.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { WeirOptions } from './director.ts';
+import { ipvsVersion } from './ipvsadm.ts';
 import { startProcess } from './process.ts';
 import { KERNEL, PROXY, type RunningSubject, type Subject } from './subject.ts';
 
@@ -22,6 +23,34 @@ export const xdp: Subject = {
   version: () => (existsSync(OBJECT) ? weirVersion() : { ok: false, why: `the xdp engine was built without its program (${OBJECT}): apt-get install clang libbpf-dev, then npm run build` }),
   start: startXdp,
 };
+
+/** weir's lvs engine as the page has it: mode nat, conntrack, a NAT rule; servers see the VIP. */
+export const lvs: Subject = lvsSubject('lvs', true);
+/** weir's lvs engine in mode nat alone: servers see the client. */
+export const lvsPlain: Subject = lvsSubject('lvs-plain', false);
+
+/** What bench/subjects/lvs.ts is told. */
+export interface LvsOptions extends Pick<WeirOptions, 'vip' | 'servers'> {
+  readonly front: string;
+  readonly back: string;
+  /** With the page's NAT rule and conntrack. */
+  readonly page: boolean;
+}
+
+function lvsSubject(name: string, page: boolean): Subject {
+  const version = (): ReturnType<Subject['version']> => {
+    const kernel = ipvsVersion();
+    return kernel.ok ? weirVersion() : kernel;
+  };
+  return {
+    name, ...KERNEL, sessionsPerSecond: 20_000, version,
+    start(topology) {
+      const options: LvsOptions = { vip: topology.vip, servers: topology.serverEndpoints, front: topology.frontDevice, back: topology.backDevice, page };
+      // On the balancer's CPU, but as the daemon runs: it carries no datagram, and must not keep the kernel from them.
+      return startProcess(topology, ['chrt', '-o', '0', process.execPath, join(import.meta.dirname, 'lvs.js'), JSON.stringify(options)], { ready: 'said' });
+    },
+  };
+}
 
 function userspaceSubject(name: string, session: WeirOptions['session']): Subject {
   return { name, ...PROXY, version: weirVersion, start: (topology) => startWeir(topology, { session }) };

@@ -2,9 +2,12 @@
  * A stock Debian kernel under qemu without KVM, in which test files run one after the other: one boot for all of them.
  * The guest sees the host's files read-only with a memory file system over them, so it runs this very clone and this very node.
  * Jobs, output and exit codes pass through a folder that both see (9p); scripts/guest/exec.mjs is what hands a job over.
+ *
+ * A job that leaves a file `again` in that folder asks for a power cycle: the guest goes down without a word to anybody, boots anew
+ * with nothing but that folder as it was, and runs the same job with WEIR_BOOT one higher.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, StepError, say } from '../steps.mjs';
@@ -14,6 +17,9 @@ import { guestImage } from './image.mjs';
 const BOOT_MS = 120_000;
 const CONSOLE_CAP = 64 * 1024;
 const MEMORY_MB = 1536;
+/** A run that is killed takes the guest with it, whatever killed it. */
+const QEMU = /** @type {const} */ (['setpriv', '--pdeathsig', 'KILL', 'qemu-system-x86_64',
+  '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MB), '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio']);
 
 /**
  * @typedef {object} Guest
@@ -30,32 +36,45 @@ export async function startGuest() {
   const image = await guestImage();
   const share = mkdtempSync(join(tmpdir(), 'weir-guest-'));
   writeFileSync(join(share, 'stage2'), stage2(image));
-  const startedAt = Date.now();
-  // A run that is killed takes the guest with it, whatever killed it.
-  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64',
-    '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(MEMORY_MB), '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-serial', 'stdio',
-    '-kernel', image.kernel, '-initrd', image.initramfs, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on',
-    '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
-    '-fsdev', `local,id=share,path=${share},security_model=none`, '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
-  ], { stdio: ['ignore', 'pipe', 'pipe'] });
   let consoleText = '';
-  for (const stream of [qemu.stdout, qemu.stderr]) {
-    stream.setEncoding('utf8').on('data', (text) => { consoleText = `${consoleText}${text}`.slice(-CONSOLE_CAP); });
-  }
+  let boots = 0;
+  let stopping = false;
   /** @type {string | null} */
   let ended = null;
-  const exited = new Promise((/** @type {(_: void) => void} */ resolve) => {
-    qemu.on('error', (error) => { ended = `qemu cannot be run: ${error.message}`; resolve(); });
-    qemu.on('exit', (code, signal) => {
-      ended ??= `qemu ended with ${signal ?? `exit code ${code}`}`;
-      // exec.mjs looks for it: a job must not wait for a guest that is gone.
-      if (existsSync(share)) writeFileSync(join(share, 'gone'), ended);
-      resolve();
+  /** @type {() => void} */
+  let gone = () => {};
+  const exited = new Promise((/** @type {(_: void) => void} */ resolve) => { gone = resolve; });
+  /** @param {string} why */
+  const end = (why) => {
+    ended ??= why;
+    // exec.mjs looks for it: a job must not wait for a guest that is gone.
+    if (existsSync(share)) writeFileSync(join(share, 'gone'), ended);
+    gone();
+  };
+  const boot = () => {
+    boots++;
+    const one = spawn(QEMU[0], [...QEMU.slice(1),
+      '-kernel', image.kernel, '-initrd', image.initramfs, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=reliable',
+      '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
+      '-fsdev', `local,id=share,path=${share},security_model=none`, '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
+    ], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [one.stdout, one.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => { consoleText = `${consoleText}${text}`.slice(-CONSOLE_CAP); });
+    }
+    one.on('error', (error) => end(`qemu cannot be run: ${error.message}`));
+    one.on('exit', (code, signal) => {
+      if (stopping || powerCycles(share) < boots) return end(`qemu ended with ${signal ?? `exit code ${code}`}`);
+      rmSync(join(share, 'ready'), { force: true });
+      qemu = boot();
+      ready().catch((error) => end(error.message));
     });
-  });
+    return one;
+  };
+  let qemu = boot();
   const kill = () => qemu.kill('SIGKILL');
   process.once('exit', kill);
   const stop = async () => {
+    stopping = true;
     writeFileSync(join(share, 'stop'), '');
     const timer = setTimeout(kill, 5000);
     await exited;
@@ -63,16 +82,31 @@ export async function startGuest() {
     process.off('exit', kill);
     rmSync(share, { recursive: true, force: true });
   };
-  while (!existsSync(join(share, 'ready'))) {
-    const late = Date.now() - startedAt > BOOT_MS;
-    if (ended !== null || late) {
-      await stop();
-      throw new StepError(`the guest did not boot: ${late ? `not ready after ${BOOT_MS / 1000} s` : ended}\nits console:\n${consoleText.trim() || '(nothing)'}`);
+  const ready = async () => {
+    const startedAt = Date.now();
+    while (!existsSync(join(share, 'ready'))) {
+      const late = Date.now() - startedAt > BOOT_MS;
+      if (stopping) return;
+      if (ended !== null || late) throw new StepError(`the guest did not boot: ${late ? `not ready after ${BOOT_MS / 1000} s` : ended}\nits console:\n${consoleText.trim() || '(nothing)'}`);
+      await new Promise((resolve) => { setTimeout(resolve, 50); });
     }
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
+    say(`lvs guest: Linux ${image.release} booted in ${((Date.now() - startedAt) / 1000).toFixed(1)} s${boots > 1 ? `, for the ${boots}. time` : ''}`);
+  };
+  try {
+    await ready();
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  say(`lvs guest: Linux ${image.release} booted in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   return { through: [join(ROOT, 'scripts/guest/exec.mjs'), share], stop, consoleText: () => consoleText };
+}
+
+/**
+ * Returns how many power cycles were asked for so far.
+ * @param {string} share
+ */
+function powerCycles(share) {
+  return readdirSync(share).filter((name) => name.startsWith('again-')).length;
 }
 
 /**
@@ -99,6 +133,7 @@ $B ip link set lo up
 echo WEIR: ready
 : > /share/ready
 n=0
+while [ -e /share/rc-$n ]; do n=$((n+1)); done
 while [ ! -e /share/stop ]; do
   if [ -e /share/job-$n ]; then
     $B setsid $B chroot /root /bin/sh /weir-share/job-$n > /share/out-$n 2>&1 3> /share/events-$n < /dev/null &
@@ -109,7 +144,9 @@ while [ ! -e /share/stop ]; do
     done
     wait $pid
     echo $? > /share/rc.tmp
+    [ -e /share/again ] && $B mv /share/again /share/again-$n
     $B mv /share/rc.tmp /share/rc-$n
+    [ -e /share/again-$n ] && $B reboot -f
     n=$((n+1))
   else
     $B usleep 50000

@@ -4,6 +4,7 @@
  */
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { unpack, versionOf } from '../debian-package.mjs';
 import { ROOT, StepError, run, say } from '../steps.mjs';
 
 const CACHE = join(ROOT, '.cache/lvs-guest');
@@ -58,8 +59,7 @@ async function newestPackage() {
   const depends = await run('apt-cache', ['depends', '--no-recommends', '--no-suggests', 'linux-image-amd64'], { quiet: true });
   const name = /Depends: (linux-image-\S+-amd64)/.exec(depends)?.[1];
   if (name === undefined) throw new StepError('apt knows no linux-image-amd64');
-  const shown = await run('apt-cache', ['show', '--no-all-versions', name], { quiet: true });
-  return { name, version: /^Version: (\S+)/m.exec(shown)?.[1] ?? name };
+  return { name, version: await versionOf(name) };
 }
 
 /**
@@ -72,13 +72,9 @@ async function make({ name, version }, folder) {
   mkdirSync(CACHE, { recursive: true });
   const work = mkdtempSync(join(CACHE, 'making-'));
   try {
-    // apt drops to its own user where it can, who may not write here: the option keeps it from complaining.
-    await run('apt-get', ['download', '-q', '-o', 'APT::Sandbox::User=root', name], { cwd: work, quiet: true });
-    const deb = readdirSync(work).find((file) => file.endsWith('.deb'));
-    if (deb === undefined) throw new StepError(`apt-get download ${name} ended well and left no package`);
-    await run('dpkg-deb', ['-x', join(work, deb), join(work, 'x')], { quiet: true });
+    await unpack(name, join(work, 'x'));
     const release = readdirSync(join(work, 'x/lib/modules'))[0];
-    if (release === undefined) throw new StepError(`${deb} holds no modules`);
+    if (release === undefined) throw new StepError(`${name} holds no modules`);
     const out = join(work, 'out');
     mkdirSync(out);
     copyFileSync(join(work, 'x/boot', `vmlinuz-${release}`), join(out, 'vmlinuz'));

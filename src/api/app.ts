@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Control } from '../daemon/control.ts';
 import type { Auth } from './auth/auth.ts';
+import { installJsonParser } from './body.ts';
 import { createLimiter } from './auth/limiter.ts';
 import { createCounters } from './counters.ts';
 import { ApiFault, ERRORS, answerTo, type ErrorCode } from './errors.ts';
@@ -44,11 +45,19 @@ export interface AppOptions {
   readonly now?: () => number;
   /** Bounds of the event stream; for tests. */
   readonly stream?: { readonly maxClients?: number; readonly maxBufferedBytes?: number; readonly heartbeatMs?: number };
+  /** Bounds of connections; for tests. */
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
-const MAX_CONNECTIONS = 1024;
-const REQUEST_MS = 60_000;
-const HEADERS_MS = 10_000;
+/** How many connections there may be, and how long headers, a whole request, and the look for late ones may take. */
+interface ConnectionLimits {
+  readonly connections: number;
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly checkMs: number;
+}
+
+const LIMITS: ConnectionLimits = { connections: 1024, headersMs: 10_000, requestMs: 60_000, checkMs: 2_000 };
 /** A socket on which nothing moves for this long is closed; streams have their heartbeat. */
 const SILENT_MS = 120_000;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -65,10 +74,11 @@ export function createApp(options: AppOptions): FastifyInstance {
     metricsPublic: options.metricsPublic ?? false,
     attempts: createLimiter({ max: ATTEMPTS_A_MINUTE, windowMs: 60_000, now }),
   };
-  const app = newServer(log, tls);
+  const app = newServer(log, tls, { ...LIMITS, ...options.limits });
   const known: KnownRoute[] = [];
 
   app.removeContentTypeParser('text/plain');
+  installJsonParser(app);
   installOpenApi(app, { version, tls: context.tls });
   app.addHook('onRoute', (route) => void known.push({ path: route.url, methods: [route.method].flat() }));
   void app.register(cookie);
@@ -118,13 +128,13 @@ function sendRefusal(error: unknown, request: FastifyRequest, reply: FastifyRepl
   return reply.code(status).headers(headers).send(view);
 }
 
-function newServer(log: FastifyBaseLogger, tls: AppOptions['tls']): FastifyInstance {
+function newServer(log: FastifyBaseLogger, tls: AppOptions['tls'], limits: ConnectionLimits): FastifyInstance {
   const common = {
     loggerInstance: log,
     // Our own line after each answer says more and never the URL.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_MS,
+    requestTimeout: limits.requestMs,
     connectionTimeout: SILENT_MS,
     keepAliveTimeout: 72_000,
     trustProxy: false,
@@ -137,11 +147,11 @@ function newServer(log: FastifyBaseLogger, tls: AppOptions['tls']): FastifyInsta
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: true, verbose: true } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
   };
-  const sockets = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS };
+  const sockets = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: limits.headersMs, connectionsCheckingInterval: limits.checkMs };
   const app = tls === undefined
     ? fastify({ ...common, http: sockets })
     : (fastify({ ...common, https: { ...sockets, ...tls, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance);
-  app.server.maxConnections = MAX_CONNECTIONS;
+  app.server.maxConnections = limits.connections;
   return app;
 }
 

@@ -43,12 +43,16 @@ export function refuseOpen(address: ListenAddress, options: { readonly tls: bool
   );
 }
 
-/** Starts listening; returns the URL, with the port taken when it was 0. Throws ListenError naming the cure. */
-export async function listen(app: FastifyInstance, options: { readonly address: ListenAddress; readonly tls: boolean; readonly insecure: boolean }): Promise<string> {
-  const { address, tls } = options;
+/**
+ * Starts listening; returns the URL, with the port taken when it was 0. `inherited` is a socket that listens there already, a predecessor's: nobody
+ * finds the port closed. Throws ListenError naming the cure.
+ */
+export async function listen(app: FastifyInstance, options: { readonly address: ListenAddress; readonly tls: boolean; readonly insecure: boolean; readonly inherited?: number | null }): Promise<string> {
+  const { address, tls, inherited = null } = options;
   refuseOpen(address, options);
   try {
-    await app.listen({ host: address.ip.text, port: address.port, ipv6Only: address.ip.family === 6 && !isUnspecified(address.ip), listenTextResolver: () => 'API listens' });
+    // Node.js looks at `fd` first; Fastify's types do not know it.
+    await app.listen({ ...(inherited === null ? {} : { fd: inherited }), host: address.ip.text, port: address.port, ipv6Only: address.ip.family === 6 && !isUnspecified(address.ip), listenTextResolver: () => 'API listens' });
   } catch (error) {
     throw listenError(error as NodeJS.ErrnoException, address);
   }

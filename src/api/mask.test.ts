@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { maskSecrets } from './mask.ts';
+import { parseConfig } from '../config/parse.ts';
+import { maskDraft, maskIssues, maskSecrets } from './mask.ts';
 import { nearest } from './nearest.ts';
 
 test('the word after a secret keyword is masked, however it is quoted, and nothing else is', () => {
@@ -16,6 +17,16 @@ test('the word after a secret keyword is masked, however it is quoted, and nothi
     ['server secretary 10.0.0.1', 'server secretary 10.0.0.1'],
   ] as const;
   for (const [text, masked] of rows) assert.equal(maskSecrets(text), masked);
+});
+
+test('in a draft everything after the keyword is masked, and so is what an issue quotes of that line', () => {
+  assert.equal(maskDraft('    option radiuscheck secret two words user bob\n    server s 192.0.2.1 # community\n'), '    option radiuscheck secret ***\n    server s 192.0.2.1 # community\n');
+  const layer4 = 'director d 192.0.2.1:1812 UDP\n    option radiuscheck secret two WORDS user bob\n    server s 192.0.2.300\n';
+  const { issues } = parseConfig([{ file: 'layer4.conf', document: 'layer4', text: layer4 }]);
+  const masked = maskIssues(issues, { layer4, nat: '', services: '' });
+  assert.match(issues.map(({ message }) => message).join('\n'), /WORDS[^]*192\.0\.2\.300/, 'the issues do quote both');
+  assert.doesNotMatch(JSON.stringify(masked), /WORDS/);
+  assert.match(JSON.stringify(masked), /192\.0\.2\.300/);
 });
 
 test('the nearest word is the one meant, and far ones are none', () => {

@@ -3,18 +3,20 @@ import { documentFile } from '../config/grammar.ts';
 import { parseConfig } from '../config/parse.ts';
 import { DOCUMENT_NAMES, type Documents } from '../client/types.ts';
 import type { Parsed } from '../daemon/core.ts';
-import { unsupportedChecks } from '../health/checks/unsupported.ts';
 import { CliError } from '../cli/failure.ts';
 import type { AutoContext, EngineCandidate } from '../engine/select.ts';
 import { createLvsEngine } from '../engine/lvs/index.ts';
 import { createUserspaceEngine } from '../engine/userspace/index.ts';
 import { userspaceUnsupported } from '../engine/userspace/unsupported.ts';
+import { createXdpEngine } from '../engine/xdp/index.ts';
 import { desire } from '../plan/desire.ts';
 import { natLimits } from '../plan/nat-limits.ts';
 
 /** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
 export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
   return [
+    { name: 'xdp', variant: 'native', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'native' }) },
+    { name: 'xdp', variant: 'generic', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'generic' }) },
     { name: 'lvs', variant: null, notForAuto: lvsNotForAuto, create: (onEvent) => createLvsEngine({ onEvent }) },
     { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
   ];
@@ -24,6 +26,14 @@ export function engineCandidates(options: { readonly workers?: number | undefine
 function lvsNotForAuto({ desired, conntrack }: AutoContext): string | null {
   if (conntrack || userspaceUnsupported(desired, 'linux').length > 0) return null;
   return 'not asked for';
+}
+
+// docs/adr/0021-auto-takes-xdp-where-every-way-back-is-arranged.md
+function xdpNotForAuto({ desired, conntrack }: AutoContext): string | null {
+  if (userspaceUnsupported(desired, 'linux').length > 0) return null;
+  if (!conntrack) return 'not asked for';
+  const bare = desired.directors.find((d) => d.mode === 'nat' && d.sourceNat === null);
+  return bare === undefined ? null : `not asked for, and no NAT rule changes the source towards the servers of director ${bare.name}`;
 }
 
 /** Returns what the parser makes of the three documents, positions by their file names. */
@@ -42,7 +52,6 @@ export async function engineLimits(engine: string, documents: Partial<Documents>
     const desired = desire(config, { healthOf: () => 'unknown', overrideOf: () => null });
     const nat = engine === 'lvs' ? [] : natLimits(config);
     return [
-      ...unsupportedChecks(config.directors).map(({ director, text }) => `${text} (director ${director})`),
       ...made.unsupported(desired).map(({ message }) => message),
       ...nat.map(({ rule, director, what }) => `engine ${engine} cannot do ${what} (NAT rule ${rule}, director ${director})`),
     ];

@@ -26,10 +26,10 @@ export async function reload(o: { readonly daemon: Daemon; readonly files: reado
 }
 
 /**
- * Takes SIGHUP from now on: one that comes during the start would end the process otherwise. `serve` handles those that came and those
+ * Takes the signal from now on: one that comes during the start would end the process otherwise. `serve` handles those that came and those
  * that come, one at a time; several that wait are one.
  */
-export function catchHangups(undo: (() => Promise<void>)[]): { serve(handle: () => Promise<void>): void } {
+export function catchSignal(signal: 'SIGHUP' | 'SIGUSR2', undo: (() => Promise<void>)[]): { serve(handle: () => Promise<void>): void } {
   let wanted = false;
   let busy = false;
   let handler: (() => Promise<void>) | null = null;
@@ -42,12 +42,12 @@ export function catchHangups(undo: (() => Promise<void>)[]): { serve(handle: () 
     }
     busy = false;
   };
-  const onHangup = (): void => {
+  const onSignal = (): void => {
     wanted = true;
     void work();
   };
-  process.on('SIGHUP', onHangup);
-  undo.push(async () => void process.off('SIGHUP', onHangup));
+  process.on(signal, onSignal);
+  undo.push(async () => void process.off(signal, onSignal));
   return {
     serve(handle) {
       handler = handle;

@@ -35,9 +35,9 @@ export function hostFacts(proc = '/proc'): HostFacts {
   };
 }
 
-/** Returns what this host lacks for a configuration with an engine (undefined: the one the configuration names). */
-export function issuesHere(config: Config, engine: string | undefined): readonly Issue[] {
-  return hostIssues(config, { ...hostFacts(), ...(engine === 'lvs' || engine === 'xdp' || engine === 'userspace' ? { engine } : {}) });
+/** Returns what this host lacks for a configuration with an engine (undefined: the one the configuration names); `answered` as in HostFacts. */
+export function issuesHere(config: Config, engine: string | undefined, answered: ReadonlySet<string> = new Set()): readonly Issue[] {
+  return hostIssues(config, { ...hostFacts(), answered, ...(engine === 'lvs' || engine === 'xdp' || engine === 'userspace' ? { engine } : {}) });
 }
 
 /** The higher of an interface's own value and that of `all` counts (ip-sysctl); 2 is loose. */

@@ -3,7 +3,7 @@
  * What was started is ended in the opposite order, also when the start fails half-way.
  */
 import { existsSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { createApp } from '../api/app.ts';
@@ -20,7 +20,7 @@ import type { Documents } from '../client/types.ts';
 import { systemClock } from '../clock/clock.ts';
 import { runCommand } from '../command/command.ts';
 import { Refusal } from '../daemon/control.ts';
-import { createDaemon, type Daemon } from '../daemon/daemon.ts';
+import { createDaemon, type Daemon, type DaemonOptions as MadeWith } from '../daemon/daemon.ts';
 import { selectEngine } from '../engine/select.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { createHealthService } from '../health/health-service.ts';
@@ -35,9 +35,13 @@ import { banner } from './banner.ts';
 import { startDemo } from './demo.ts';
 import { engineCandidates, parseDocuments } from './engines.ts';
 import { issuesHere } from './host-facts.ts';
-import { catchHangups, reload } from './hangup.ts';
+import { catchSignal, reload } from './hangup.ts';
+import { privilegesView } from './limit.ts';
+import { createManager } from './manager.ts';
 import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
 import { startFailure } from './start-failure.ts';
+import { serveSuccessors, startSuccessor, takeOver, takenOverOnce, type Takeover } from './takeover.ts';
+import type { ApiPlace } from '../takeover/messages.ts';
 
 /** What the wiring is given beside its options. */
 export interface RunContext {
@@ -49,40 +53,100 @@ export interface RunContext {
 
 type Log = ReturnType<typeof createLog>;
 type Undo = (() => Promise<void>)[];
+type CreateEngine = MadeWith['createEngine'];
 
 /** Runs the daemon until the signal of `io`; returns the exit code. Throws CliError when it cannot start, with nothing left running. */
 export async function runDaemon(options: DaemonOptions, context: RunContext): Promise<number> {
-  const { io } = context;
+  const { io, version } = context;
   const undo: Undo = [];
+  const successor = createSuccessor();
   // A terminal shows events as lines, so its log tells of trouble alone; a service manager gets all, one JSON record a line.
   const log = createLog({ level: io.env['WEIR_LOG'] ?? (io.errIsTty ? 'warn' : 'info'), destination: { write: (line: string) => io.err(line) } });
-  const hangups = catchHangups(undo);
+  const hangups = catchSignal('SIGHUP', undo);
+  const upgrades = catchSignal('SIGUSR2', undo);
   try {
     const settings = await readSettings(options);
-    const given = options.files.length === 0 ? null : await readConfiguration(options.files, io);
+    const [stateDirectory] = stateDirectories({ state: options.state, env: io.env });
+    const takeover = await takeOver(resolve(stateDirectory), options.takeover, version);
+    // Last of all: the weir that was taken over goes on when this end closes before `done`.
+    undo.push(async () => takeover?.running.close());
+    const given = takeover !== null || options.files.length === 0 ? null : await readConfiguration(options.files, io);
     const store = await openState(options, context, log, undo);
     const initial = given ?? (options.demo && store.state() === null ? await demoConfiguration(context) : null);
     if (options.demo) await startDemoServers(undo);
-    const kept = keptLine(store, given);
-    const daemon = await startDaemon({ options, context, store, initial, log, undo });
-    const auth = await openAccounts(store.dir, settings.password, log, undo);
+    const kept = takeover === null ? keptLine(store, given) : takenLine(options);
+    const daemon = await startDaemon({ options, context, store, initial, takeover, log, undo });
+    const auth = await openAccounts(store.dir, settings.password, log, undo, successor);
     const web = readWebFiles(join(context.packageDirectory, 'dist/web'));
-    const url = await startApi({ daemon, auth: auth.auth, settings, context, web, log, undo });
-    await writeApiFile(store.dir, url, undo);
+    const api = await startApi({ daemon, auth: auth.auth, settings, inherited: takeover?.apiSocket(settings.address) ?? null, context, web, log, undo });
+    const { url } = api;
+    await writeApiFile(store.dir, url);
+    undo.push(() => removeApiFile(store.dir));
+    await takeover?.running.done();
+    await serveSuccessors({
+      directory: store.dir, version, demo: options.demo, daemon, api, undo,
+      onGiven: (pid, pauseMs) => successor.set(pid, pauseMs),
+      onFailure: (error) => {
+        log.warn({ err: error }, error.message);
+        // The successor may have put its own in the place.
+        void writeApiFile(store.dir, url).catch((cause: unknown) => log.error({ err: cause }, 'the CLI will not find this weir'));
+      },
+    });
     io.out(banner({
-      version: context.version, url, stateDirectory: shownPath(store.dir), password: auth.password, status: await daemon.status(),
+      version, url, stateDirectory: shownPath(store.dir), password: auth.password, status: await daemon.status(),
       demo: options.demo, pages: web !== null, command: shownPath(process.argv[1] ?? 'weir'), kept,
     }));
     showEvents(daemon, io, log, undo);
-    hangups.serve(() => reload({ daemon, files: options.files, io }));
-    await aborted(io.signal);
-    if (io.errIsTty) io.err('weir stops…\n');
+    const manager = createManager({ env: io.env, pid: process.pid, clock: systemClock, monotonicUs: () => process.hrtime.bigint() / 1000n, answers: () => daemon.reading() });
+    undo.push(async () => manager.close());
+    hangups.serve(async () => {
+      manager.reloading();
+      await reload({ daemon, files: options.files, io });
+      manager.ready();
+    });
+    upgrades.serve(async () => startSuccessor((text) => log.warn(text)));
+    manager.ready();
+    await Promise.race([aborted(io.signal), successor.taken]);
+    // The service goes on with a successor: only the last of them stops it.
+    if (successor.pid !== null) io.err(`weir: process ${successor.pid} has taken over; datagrams waited for ${Math.ceil(successor.pauseMs)} ms\n`);
+    else manager.stopping();
+    if (successor.pid === null && io.errIsTty) io.err('weir stops…\n');
     return 0;
   } catch (error) {
     throw startFailure(error);
   } finally {
     for (const step of undo.toReversed()) await step().catch((error: unknown) => log.error({ err: error }, 'while stopping'));
   }
+}
+
+/** Whether another process has taken over: what is on disk and in the kernel is its own then. */
+interface Successor {
+  readonly pid: number | null;
+  /** How long no datagram moved. */
+  readonly pauseMs: number;
+  readonly taken: Promise<void>;
+  set(pid: number, pauseMs: number): void;
+}
+
+function createSuccessor(): Successor {
+  let pid: number | null = null;
+  let pauseMs = 0;
+  let resolveTaken = (): void => undefined;
+  const taken = new Promise<void>((done) => (resolveTaken = done));
+  return {
+    get pid() {
+      return pid;
+    },
+    get pauseMs() {
+      return pauseMs;
+    },
+    taken,
+    set(of, forMs) {
+      pid = of;
+      pauseMs = forMs;
+      resolveTaken();
+    },
+  };
 }
 
 async function demoConfiguration({ packageDirectory }: RunContext): Promise<Documents> {
@@ -109,6 +173,10 @@ async function startDemoServers(undo: Undo): Promise<void> {
   }
 }
 
+function takenLine({ files }: DaemonOptions): string {
+  return `what ran goes on: sockets, sessions and counters are here${files.length === 0 ? '' : '; FILE was not looked at (SIGHUP loads it)'}`;
+}
+
 /** Returns the line that says whether FILE or what was saved runs; null when there is no doubt. */
 function keptLine(store: Store, given: Documents | null): string | null {
   const state = store.state();
@@ -121,22 +189,25 @@ function keptLine(store: Store, given: Documents | null): string | null {
 }
 
 async function startDaemon(o: {
-  readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly log: Log; readonly undo: Undo;
+  readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly takeover: Takeover | null; readonly log: Log; readonly undo: Undo;
 }): Promise<Daemon> {
-  const { options, store, initial, log } = o;
+  const { options, store, initial, takeover, log } = o;
+  const makeEngine = ({ wanted, context, onEvent }: Parameters<CreateEngine>[0]): ReturnType<CreateEngine> => selectEngine({ wanted, context, candidates, onEvent });
   const ledger = fileLedger();
   const candidates = engineCandidates({ workers: options.workers });
   const daemon = createDaemon({
     store, initial,
-    createEngine: ({ wanted, context, onEvent }) => selectEngine({ wanted, context, candidates, onEvent }),
+    inheritance: takeover?.running.is ?? null,
+    createEngine: takeover === null ? makeEngine : takenOverOnce(takeover, makeEngine),
     engineWanted: engineName(options.engine),
-    health: createHealthService({ log: (text) => log.warn(text) }),
+    health: createHealthService({ log: (text) => log.warn(text), ...(options.checks === undefined ? {} : { programsDirectory: resolve(options.checks) }) }),
     parse: parseDocuments,
     nat: createNatTable({ run: runCommand, release: release() }),
     host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },
-    hostIssues: (config, engine) => issuesHere(config, engine ?? undefined),
+    hostIssues: (config, { engine, answered }) => issuesHere(config, engine ?? undefined, answered),
     clock: systemClock,
     version: o.context.version,
+    privileges: privilegesView(),
   });
   await daemon.start();
   o.undo.push(() => daemon.stop('leave'));
@@ -148,37 +219,47 @@ function engineName(text: string | undefined): 'auto' | EngineName | null {
 }
 
 /** Opens accounts and tokens; `password` of the result is the generated one, to be shown this once. */
-async function openAccounts(directory: string, wanted: string | null, log: Log, undo: Undo): Promise<{ readonly auth: Auth; readonly password: string | null }> {
+async function openAccounts(directory: string, wanted: string | null, log: Log, undo: Undo, successor: Successor): Promise<{ readonly auth: Auth; readonly password: string | null }> {
   const auth = await openAuth({ directory, warn: (text) => log.warn(text) });
-  undo.push(() => auth.close());
+  // Closing writes when tokens were last used, and would undo what a successor has written since.
+  undo.push(async () => (successor.pid === null ? auth.close() : undefined));
   const { adminPassword } = await auth.bootstrap();
   if (adminPassword === null || wanted === null) return { auth, password: adminPassword };
   await auth.passwd({ user: ADMIN, oldPassword: null, newPassword: wanted });
   return { auth, password: null };
 }
 
-async function startApi(o: { readonly daemon: Daemon; readonly auth: Auth; readonly settings: Settings; readonly context: RunContext; readonly web: WebFiles | null; readonly log: Log; readonly undo: Undo }): Promise<string> {
+async function startApi(o: { readonly daemon: Daemon; readonly auth: Auth; readonly settings: Settings; readonly inherited: number | null; readonly context: RunContext; readonly web: WebFiles | null; readonly log: Log; readonly undo: Undo }): Promise<ApiPlace & { readonly url: string; readonly descriptor: number }> {
   const { settings } = o;
   if (o.web === null) o.context.io.err('the web pages are not built, so there are none: npm run build makes them (the API and the CLI work without)\n');
   const app = createApp({ web: o.web, control: o.daemon, auth: o.auth, log: o.log, version: o.context.version, allowedHosts: [], ...(settings.tls === undefined ? {} : { tls: settings.tls }) });
   o.undo.push(async () => {
     await app.close();
   });
-  const url = await listen(app, { address: settings.address, tls: settings.tls !== undefined, insecure: settings.insecure });
+  const url = await listen(app, { address: settings.address, tls: settings.tls !== undefined, insecure: settings.insecure, inherited: o.inherited });
   o.daemon.register({ name: 'api', instance: null, text: () => url, start: async () => {}, stop: () => refuseStop() }, 'running');
-  return url;
+  const { port } = new URL(url);
+  // Node.js keeps it, and has no word for it.
+  const { fd } = (app.server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  return { url, address: settings.address.ip.text, port: Number(port), descriptor: fd };
 }
 
 async function refuseStop(): Promise<void> {
   throw new Refusal('BAD_REQUEST', 'the API cannot stop itself', { cure: 'end `weir run` (SIGTERM), or start it with another --api' });
 }
 
-/** Tells the CLI where the API is; taken away at the end. */
-async function writeApiFile(directory: string, url: string, undo: Undo): Promise<void> {
+/** Tells the CLI where the API is. */
+async function writeApiFile(directory: string, url: string): Promise<void> {
   const path = join(directory, API_FILE);
-  await writeFile(`${path}.new`, `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
+  await realFiles.writeSynced(`${path}.new`, Buffer.from(`${JSON.stringify({ url, pid: process.pid })}\n`));
   await rename(`${path}.new`, path);
-  undo.push(() => rm(path, { force: true }));
+}
+
+/** Takes the file away again, unless it is a successor's by now. */
+async function removeApiFile(directory: string): Promise<void> {
+  const path = join(directory, API_FILE);
+  const { pid } = JSON.parse(await readFile(path, 'utf8')) as { readonly pid?: unknown };
+  if (pid === process.pid) await rm(path, { force: true });
 }
 
 function showEvents(daemon: Daemon, io: Io, log: Log, undo: Undo): void {

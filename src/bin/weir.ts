@@ -57,7 +57,10 @@ const code = await runCli(process.argv.slice(2), {
   programs: {
     version,
     // Loaded when asked for: `weir status` needs no data plane and no HTTP server.
-    daemon: async (options) => (await import('./run.ts')).runDaemon(options, { io, version, packageDirectory: PACKAGE }),
+    daemon: async (options) => {
+      await (await import('./limit.ts')).limitPrivileges(options, { io, packageDirectory: PACKAGE });
+      return (await import('./run.ts')).runDaemon(options, { io, version, packageDirectory: PACKAGE });
+    },
     unsupported: async (engine, documents) => (await import('./engines.ts')).engineLimits(engine, documents),
     hostIssues: async (config, engine) => (await import('./host-facts.ts')).issuesHere(config, engine),
     send: async (options) => (await import('./datagram.ts')).sendDatagram(options),

@@ -117,5 +117,9 @@ export interface DaemonOptions {
   readonly tlsKey: string | undefined;
   readonly insecure: boolean;
   readonly passwordFile: string | undefined;
+  /** The directory of check programs (execcheck); undefined: /etc/weir/checks. */
+  readonly checks: string | undefined;
   readonly demo: boolean;
+  /** Takes the sockets and sessions of the weir that runs on the state directory; `or-restart` stops it where that cannot be. */
+  readonly takeover: 'only' | 'or-restart' | null;
 }

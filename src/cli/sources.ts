@@ -29,7 +29,7 @@ async function expand(paths: readonly string[], { files }: Pick<Io, 'files'>): P
   if (paths.filter((path) => path === '-').length > 1) throw new CliError('usage', '`-` can be given once: there is one standard input');
   const all: string[] = [];
   for (const path of paths) {
-    const kind = path === '-' ? 'file' : await files.kind(path);
+    const kind = path === '-' ? 'file' : await files.kind(path).catch((error: unknown) => unreadable(path, error));
     if (kind === 'none') throw new CliError('failed', `no such file or directory: ${path}`);
     if (kind !== 'directory') {
       all.push(path);
@@ -47,6 +47,10 @@ async function bytesOf(path: string, io: Pick<Io, 'files' | 'stdin'>): Promise<U
   try {
     return path === '-' ? await io.stdin(MAX_BYTES + 1) : await io.files.read(path);
   } catch (error) {
-    throw new CliError('failed', `cannot read ${path === '-' ? 'standard input' : path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    return unreadable(path === '-' ? 'standard input' : path, error);
   }
+}
+
+function unreadable(what: string, error: unknown): never {
+  throw new CliError('failed', `cannot read ${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }

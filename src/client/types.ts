@@ -13,6 +13,18 @@ export type Documents = Readonly<Record<DocumentName, string>>;
 /** The three states a configuration is in. */
 export type Stage = 'edited' | 'running' | 'saved';
 
+/** Sessions whose datagrams go nowhere: pinned to a server that is not in the set, or on one that gets requests and answers none. */
+export interface BlackholeView {
+  readonly director: string;
+  readonly server: string;
+  readonly address: string;
+  readonly cause: 'not-in-set' | 'one-way';
+  readonly sessions: number;
+  readonly sinceMs: number;
+  /** One sentence for people. */
+  readonly text: string;
+}
+
 /** `etag` is the content's hash: it changes exactly when a document does. */
 export interface DocumentsView {
   readonly stage: Stage;
@@ -49,16 +61,26 @@ export interface RevisionView {
   readonly note: string;
 }
 
+/** `capabilities` are those in effect, as `CAP_NET_RAW`; with `noNewPrivileges` neither it nor what it starts can get others. */
+export interface PrivilegesView {
+  readonly uid: number;
+  readonly capabilities: readonly string[];
+  readonly noNewPrivileges: boolean;
+}
+
 export interface StatusView {
   readonly version: string;
   readonly node: string;
   readonly startedAtMs: number;
   readonly engine: { readonly name: string; readonly why: string; readonly epoch: string; readonly gauges: Readonly<Record<string, number>> };
+  /** What the daemon's process may do; null where that cannot be told (not Linux). */
+  readonly privileges: PrivilegesView | null;
   readonly etags: Readonly<Record<Stage, string>>;
   /** Lines of a unified diff, empty when equal. */
   readonly diff: { readonly editedToRunning: string; readonly runningToSaved: string };
   readonly confirmBy: number | null;
   readonly warnings: readonly Issue[];
+  readonly blackholes: readonly BlackholeView[];
   readonly directors: readonly DirectorView[];
   readonly drops: Readonly<Record<string, number>>;
 }
@@ -68,6 +90,17 @@ export interface TrafficView {
   readonly bytesIn: number;
   readonly packetsOut: number;
   readonly bytesOut: number;
+}
+
+/**
+ * How long servers took to answer: of `replies` replies, the times in ms below which half, 90 % and 99 % came, from the last request of a
+ * session to the first reply after it. The times are null when no reply came.
+ */
+export interface ResponseView {
+  readonly replies: number;
+  readonly p50Ms: number | null;
+  readonly p90Ms: number | null;
+  readonly p99Ms: number | null;
 }
 
 export interface DirectorView extends TrafficView {
@@ -80,6 +113,8 @@ export interface DirectorView extends TrafficView {
   readonly sessions: number;
   readonly sessionsCreated: number;
   readonly drops: Readonly<Record<string, number>>;
+  /** Of the last 10 to 20 s; null: the engine does not see replies. */
+  readonly responses: ResponseView | null;
   readonly servers: readonly ServerView[];
 }
 
@@ -93,6 +128,8 @@ export interface ServerView extends TrafficView {
   readonly sinceMs: number;
   readonly weight: number;
   readonly configuredWeight: number;
+  /** The share of it, 0..100, that checks, a slow start and passive health leave the server. */
+  readonly weightPercent: number;
   readonly sorry: boolean;
   readonly checked: boolean;
   readonly override: 'drain' | 'disable' | 'enable' | null;
@@ -101,7 +138,25 @@ export interface ServerView extends TrafficView {
   readonly sessionsMoved: number;
   readonly unanswered: number;
   readonly icmpErrors: number;
+  /** What came in the last 10 to 20 s: sessions begun, datagrams sent to it. */
+  readonly recent: { readonly sessions: number; readonly packetsIn: number };
+  /** Of the last 10 to 20 s; null: the engine does not see replies. */
+  readonly responses: ResponseView | null;
   readonly lastCheck: { readonly atMs: number; readonly ok: boolean; readonly latencyMs: number; readonly detail: string } | null;
+}
+
+/**
+ * A NAT rule of the running configuration and what it took. `table`: it stands in the kernel's nftables table; `directors`: those whose
+ * traffic gets its source from this rule inside the engine. Neither: it acts on nothing, as without `conntrack`.
+ */
+export interface NatRuleView {
+  readonly name: string;
+  readonly table: boolean;
+  readonly directors: readonly string[];
+  /** Flows in the table plus sessions of the directors, since the rule began to act; null: they cannot be read. Starts again when the rule changes, or the engine. */
+  readonly flows: number | null;
+  /** Packets both ways of the directors; null where the table acts, which sees the first packet of a flow alone. */
+  readonly packets: number | null;
 }
 
 export interface ServiceView {
@@ -121,6 +176,13 @@ export interface SessionsQuery {
   readonly client?: string;
   readonly cursor?: string;
   readonly limit?: number;
+}
+/** `blackholed`: only those of the alarms that stand (StatusView.blackholes); `client` cannot be given with it. */
+export interface PurgeQuery {
+  readonly director?: string;
+  readonly server?: string;
+  readonly client?: string;
+  readonly blackholed?: boolean;
 }
 export interface SessionsView {
   readonly sessions: readonly (TrafficView & {
@@ -154,6 +216,14 @@ export interface EventView {
   readonly text: string;
   readonly director?: string;
   readonly server?: string;
+  /** The service whose log it stands in: `lvs`, `health`, `api`, `network eth0`; none for what concerns the texts alone. */
+  readonly service?: string;
+}
+
+export interface EventsQuery {
+  readonly since?: number;
+  readonly service?: string;
+  readonly last?: number;
 }
 
 /** One sample of the live series, rates per second since the sample before. */
@@ -168,6 +238,10 @@ export interface SampleView {
     readonly sessions: number;
     readonly newSessionsPerS: number;
     readonly dropsPerS: number;
+    /** The same by reason; reasons at rest are left out. */
+    readonly drops: Readonly<Record<string, number>>;
+    /** Of this sample's replies; null when none came, or the engine does not see them. */
+    readonly responses: ResponseView | null;
   }[];
 }
 
@@ -226,12 +300,17 @@ export interface Client {
   override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset'): Promise<ServerView>;
   sessions(query?: SessionsQuery): Promise<SessionsView>;
   /** Ends the sessions that match all given fields, every one when none is given; returns how many. */
-  purge(query: { readonly director?: string; readonly server?: string; readonly client?: string }): Promise<number>;
+  purge(query: PurgeQuery): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol?: 'udp' | 'tcp' }): Promise<ExplainView>;
+  /** Moves live sessions of a client, an address or address:port, to a server of their director; returns how many are there now. */
+  pin(request: { readonly client: string; readonly director: string; readonly server: string }): Promise<number>;
+  nat(): Promise<readonly NatRuleView[]>;
   services(): Promise<readonly ServiceView[]>;
   service(name: string, instance: string | null, action: ServiceAction): Promise<ServiceView>;
-  events(sinceSeq?: number): Promise<readonly EventView[]>;
-  series(): Promise<readonly SampleView[]>;
+  /** The event log, oldest first: those after `since`, of one `service`, the `last` of them, where these are given. */
+  events(query?: EventsQuery): Promise<readonly EventView[]>;
+  /** The samples kept, oldest first: the `last` of them, and of one `director`, where these are given. */
+  series(query?: { readonly director?: string; readonly last?: number }): Promise<readonly SampleView[]>;
   /** Runs until `signal` aborts or the daemon ends it (both resolve) or it fails (rejects). With `sinceSeq`, first sends the events after that one. */
   stream(onMessage: (message: StreamMessage) => void, signal: AbortSignal, options?: { readonly sinceSeq?: number }): Promise<void>;
   metrics(): Promise<string>;

@@ -4,6 +4,8 @@ import type { Clock } from './clock.ts';
 export interface FakeClock extends Clock {
   /** Moves time on by `ms`, running each timer at its own time and letting promises settle in between. */
   advance(ms: number): Promise<void>;
+  /** Sets the wall clock on or back by `ms`, as an operator or NTP does: nothing becomes due by it. */
+  jump(ms: number): void;
   /** Timers that wait. */
   pending(): number;
 }
@@ -11,10 +13,13 @@ export interface FakeClock extends Clock {
 /** Returns a clock that shows `startMs` and moves only by `advance`. */
 export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
   let nowMs = startMs;
+  let jumpedMs = 0;
   let order = 0;
   const timers = new Map<number, { atMs: number; fn: () => void }>();
   return {
-    now: () => nowMs,
+    now: () => nowMs + jumpedMs,
+    steady: () => nowMs,
+    jump: (ms) => void (jumpedMs += ms),
     after(ms, fn) {
       const id = order++;
       timers.set(id, { atMs: nowMs + Math.max(0, ms), fn });

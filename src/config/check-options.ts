@@ -1,11 +1,12 @@
-/** The `check` line and the `option` lines of a director: timers, addresses, and what a check sends and expects. */
-import { takeExpect, takeSend, takeText } from './data.ts';
+/** The `check`, `option` and `passive` lines of a director: timers, addresses, which checks there are, and how they combine. */
 import type { DirectorMarks, Seen } from './draft.ts';
-import { CHECK_WORDS, OPTION_WORDS, PERSISTENCE_WORDS } from './grammar.ts';
+import { CHECK_WORDS, OPTION_WORDS, PASSIVE_WORDS, PERSISTENCE_WORDS } from './grammar.ts';
+import type { Position } from './issue.ts';
 import type { Line } from './lex.ts';
-import type { CheckKind, CheckTiming, OtherCheckKind, Persistence } from './model.ts';
+import type { CheckKind, CheckTiming, PassiveSettings, Persistence, SingleCheck } from './model.ts';
+import { PROBE_WORDS, readProbe } from './probes.ts';
 import type { Reporter } from './report.ts';
-import { badValue, takeInterface, takeIp, takeNetmask, takeNumber, takePort, takeTime } from './values.ts';
+import { takeIp, takeNetmask, takeNumber, takePort, takeTime } from './values.ts';
 import { takeWord, unknownWord, WordTable } from './words.ts';
 
 export const DEFAULT_INTERVAL_MS = 10_000;
@@ -17,23 +18,32 @@ const INTERVAL = { minMs: 100, maxMs: 86_400_000 };
 const TIMEOUT = { minMs: 10, maxMs: 3_600_000 };
 const PERSISTENCE_TIMEOUT = { minMs: 1000, maxMs: 31 * 86_400_000 };
 const COUNT = { min: 1, max: 100 };
+const SLOW_START = { minMs: 1000, maxMs: 86_400_000 };
+const DAMPING_COUNT = { min: 2, max: 100 };
+const DAMPING_TIME = { minMs: 1000, maxMs: 86_400_000 };
+const PASSIVE_HOLD = { minMs: 1000, maxMs: 3_600_000 };
+/** Settings that may stand several times on one line. */
+const REPEATED: ReadonlySet<string> = new Set(['arg']);
+
+export const DEFAULT_PASSIVE: { sharePercent: number; holdMs: number; slower: number | null } = { sharePercent: 34, holdMs: 10_000, slower: 5 };
 
 const TIMING = new WordTable(CHECK_WORDS);
 const OPTIONS = new WordTable(OPTION_WORDS);
 const PERSISTENCE = new WordTable(PERSISTENCE_WORDS);
-const DNS_NAME = /^(?:\.|(?:[A-Za-z0-9_*](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)$/;
-const DNS_TYPES = new WordTable(
-  ['A', 'AAAA', 'ANY', 'CAA', 'CNAME', 'DNSKEY', 'DS', 'HTTPS', 'MX', 'NAPTR', 'NS', 'PTR', 'SOA', 'SRV', 'SVCB', 'TXT'].map((word) => ({ word, meaning: '' })),
-);
-const RCODES = new WordTable(
-  ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'].map((word) => ({ word, meaning: '' })),
-);
+const PASSIVE = new WordTable(PASSIVE_WORDS);
 
 /** What one director's `check` and `option` lines said so far. */
 export interface CheckDraft {
   timing: { -readonly [K in keyof CheckTiming]?: CheckTiming[K] };
-  probe: CheckKind | undefined;
+  /** One for each `option …check` line; the port that stands on that line is that check's own. */
+  readonly probes: { readonly probe: SingleCheck; readonly at: Position; readonly port: OwnPort | null }[];
+  combine: 'all' | 'any' | undefined;
   persistence: { timeoutMs: number; netmask: { family: 4 | 6 | null; prefix: number } | undefined } | undefined;
+}
+
+interface OwnPort {
+  readonly port: number | undefined;
+  readonly at: Position;
 }
 
 interface Context {
@@ -42,6 +52,8 @@ interface Context {
   readonly seen: Seen;
   readonly marks: DirectorMarks;
   readonly draft: CheckDraft;
+  /** Takes the `port` of an `option` line. */
+  readonly ownPort?: (own: OwnPort) => void;
 }
 
 /** Reads the rest of a `check` line. */
@@ -68,13 +80,35 @@ export function readOptionLine(context: Context): void {
     draft.persistence = readPersistence(context);
     return;
   }
-  if (!seen.once(report, 'a check option', at)) {
-    line.index = line.words.length;
-    return;
-  }
-  marks.option = at;
   const kind = PROBE_WORDS.find((word) => option === `${word}check`);
-  draft.probe = kind && Object.freeze(readProbe(context, kind));
+  if (kind === undefined) return;
+  marks.option ??= at;
+  // Several checks may each have a port; a timer they share.
+  let port: OwnPort | null = null;
+  const own: Context = { ...context, ownPort: (found) => (port = found) };
+  const apiece = draft.probes.length === 0 ? option : `${option} of option line ${draft.probes.length + 1}`;
+  const probe = readProbe({ line, report, settings: (name, words, take) => settings(own, { name, apiece, words, take }) }, kind);
+  draft.probes.push({ probe: Object.freeze(probe), at, port });
+}
+
+/** Returns what the `option` lines make together: one check, or several; `fallback` when there is none. Reports several that nothing combines. */
+export function finishProbe(draft: CheckDraft, report: Reporter, fallback: CheckKind): CheckKind {
+  const { probes, combine, timing } = draft;
+  const [first, second] = probes;
+  if (first === undefined) return fallback;
+  if (combine !== undefined && second !== undefined) {
+    const parts = probes.map(({ probe, port }) => Object.freeze({ probe, port: port?.port ?? null }));
+    return Object.freeze({ kind: combine, parts: Object.freeze(parts) });
+  }
+  if (second !== undefined) {
+    const { file, line, col } = first.at;
+    report.add('given-twice', second.at, `expected a check option once, it already stands at ${file}:${line}:${col}`, { hint: "with 'check all' each of several must be good, with 'check any' one of them" });
+  }
+  if (first.port !== null) {
+    if (timing.port !== undefined) report.add('given-twice', first.port.at, "expected check port once, it stands on the 'check' line too");
+    timing.port ??= first.port.port;
+  }
+  return first.probe;
 }
 
 /** Returns the finished timing; shared when nothing was said. */
@@ -88,6 +122,8 @@ export function finishTiming(timing: CheckDraft['timing']): CheckTiming {
     source: timing.source ?? null,
     port: timing.port ?? null,
     inhibit: timing.inhibit ?? false,
+    slowStartMs: timing.slowStartMs ?? 0,
+    damping: timing.damping ?? null,
   });
 }
 
@@ -99,13 +135,32 @@ export function finishPersistence(persistence: CheckDraft['persistence'], family
   return Object.freeze({ timeoutMs, prefix4: netmask && of === 4 ? netmask.prefix : 32, prefix6: netmask && of === 6 ? netmask.prefix : 128 });
 }
 
+/** Reads the rest of a `passive` line. */
+export function readPassive({ line, report, seen }: Pick<Context, 'line' | 'report' | 'seen'>): PassiveSettings {
+  const settings = { ...DEFAULT_PASSIVE };
+  for (let written = line.take(); written !== undefined; written = line.take()) {
+    const word = PASSIVE.find(written);
+    if (word === undefined) {
+      unknownWord(line, report, PASSIVE, 'a setting of passive');
+      line.index = line.words.length;
+      break;
+    }
+    seen.once(report, `passive ${word}`, line.at());
+    if (word === 'share') settings.sharePercent = takeNumber(line, report, word, { min: 1, max: 90 }) ?? settings.sharePercent;
+    else if (word === 'hold') settings.holdMs = takeTime(line, report, word, PASSIVE_HOLD) ?? settings.holdMs;
+    else settings.slower = takeNumber(line, report, word, { min: 2, max: 1000 }) ?? settings.slower;
+  }
+  return Object.freeze(settings);
+}
+
 /** Takes one check setting with its value; false when the next word is none. */
-function takeTiming({ line, report, seen, marks, draft: { timing } }: Context): boolean {
+function takeTiming(context: Context): boolean {
+  const { line, report, seen, marks, draft: { timing } } = context;
   const word = TIMING.find(line.peek() ?? '');
   if (word === undefined) return false;
   line.take();
   const at = line.at();
-  seen.once(report, `check ${word}`, at);
+  if (word !== 'port' || context.ownPort === undefined) seen.once(report, `check ${word}`, at);
   switch (word) {
     case 'interval':
       timing.intervalMs = takeTime(line, report, word, INTERVAL);
@@ -122,10 +177,30 @@ function takeTiming({ line, report, seen, marks, draft: { timing } }: Context): 
       timing.source = takeIp(line, report, word);
       return true;
     case 'port':
-      timing.port = takePort(line, report, word);
+      if (context.ownPort) context.ownPort({ at, port: takePort(line, report, word) });
+      else timing.port = takePort(line, report, word);
       return true;
     case 'inhibit':
       timing.inhibit = true;
+      return true;
+    case 'all':
+    case 'any':
+      seen.once(report, "'check all' or 'check any'", at);
+      context.draft.combine = word;
+      marks.combine = at;
+      return true;
+    case 'slowstart':
+      marks.slowStart = at;
+      timing.slowStartMs = takeTime(line, report, word, SLOW_START);
+      return true;
+    case 'damping': {
+      const count = takeNumber(line, report, word, DAMPING_COUNT);
+      const withinMs = takeTime(line, report, 'damping', DAMPING_TIME);
+      timing.damping = count === undefined || withinMs === undefined ? null : Object.freeze({ count, withinMs });
+      return true;
+    }
+    case 'vip':
+      marks.checkVip = at;
       return true;
     default:
       return word satisfies never;
@@ -148,128 +223,22 @@ function readPersistence({ line, report, seen }: Context): CheckDraft['persisten
   return persistence;
 }
 
-const PROBE_WORDS = ['arp', 'icmp', 'tcp', 'http', 'udp', 'dns', 'radius', 'sip', 'ntp', 'snmp', 'tftp', 'stun', 'dtls', 'quic', 'syslog', 'a2s', 'exec'] as const;
-type ProbeWord = (typeof PROBE_WORDS)[number];
-
-function readProbe(context: Context, kind: ProbeWord): CheckKind {
-  const { line, report } = context;
-  switch (kind) {
-    case 'arp': {
-      let iface: string | null = null;
-      settings(context, 'arpcheck', ['iface'], () => (iface = takeInterface(line, report, 'iface') ?? null));
-      return { kind, iface };
-    }
-    case 'icmp':
-    case 'tcp':
-      settings(context, `${kind}check`, [], () => undefined);
-      return { kind };
-    case 'http':
-      return readHttp(context);
-    case 'udp': {
-      let send: Uint8Array = new Uint8Array(0);
-      let expect: Extract<CheckKind, { kind: 'udp' }>['expect'] = null;
-      settings(context, 'udpcheck', ['send', 'expect'], (word) => {
-        if (word === 'send') send = takeSend(line, report) ?? send;
-        else expect = takeExpect(line, report) ?? null;
-      });
-      return { kind, send, expect };
-    }
-    case 'dns':
-      return readDns(context);
-    case 'radius':
-    case 'sip':
-    case 'ntp':
-    case 'snmp':
-    case 'tftp':
-    case 'stun':
-    case 'dtls':
-    case 'quic':
-    case 'syslog':
-    case 'a2s':
-    case 'exec':
-      return { kind, args: readPairs(context, kind) };
-    default:
-      return kind satisfies never;
-  }
-}
-
-/** Takes timers and the given settings in any order until the end of the line. */
-function settings<W extends string>(context: Context, option: string, words: readonly W[], take: (word: W) => unknown): void {
+/** Takes timers and the given settings in any order until the end of the line. `apiece` tells this option from others of its kind. */
+function settings<W extends string>(context: Context, { name, apiece, words, take }: { readonly name: string; readonly apiece: string; readonly words: readonly { readonly word: W }[]; readonly take: (word: W) => void }): void {
   const { line, report, seen } = context;
   while (line.peek() !== undefined) {
-    if (takeTiming(context)) continue;
-    const text = line.take() ?? '';
-    const word = words.find((w) => w === text);
+    const text = line.peek() ?? '';
+    const word = words.find((w) => w.word === text)?.word;
     if (word === undefined) {
-      const table = new WordTable<string>([...words.map((known) => ({ word: known, meaning: '' })), ...CHECK_WORDS]);
-      unknownWord(line, report, table, `a setting of ${option}`);
+      if (takeTiming(context)) continue;
+      line.take();
+      const table = new WordTable<string>([...words.map((known) => ({ meaning: '', ...known })), ...CHECK_WORDS]);
+      unknownWord(line, report, table, `a setting of ${name}`);
       line.index = line.words.length;
       return;
     }
-    seen.once(report, `${option} ${word}`, line.at());
+    line.take();
+    if (!REPEATED.has(word)) seen.once(report, `${apiece} ${word}`, line.at());
     take(word);
   }
-}
-
-function readHttp(context: Context): CheckKind {
-  const { line, report } = context;
-  let uri = '/';
-  let statusCode: number | null = null;
-  let vhost: string | null = null;
-  settings(context, 'httpcheck', ['uri', 'statuscode', 'vhost'], (word) => {
-    if (word === 'statuscode') {
-      statusCode = takeNumber(line, report, word, { min: 100, max: 599 }) ?? null;
-      return;
-    }
-    const text = takeText(line, report, word, word === 'uri' ? 'a path such as /health' : 'a host name');
-    if (text === undefined) return;
-    // What goes into the request must be one word of visible ASCII: anything else would let a text write headers.
-    if (!/^[\x21-\x7e]+$/.test(text) || (word === 'uri' && !text.startsWith('/'))) {
-      badValue(line, report, 'bad-value', word === 'uri' ? 'a path of visible ASCII that starts with /' : 'a host name of visible ASCII');
-    } else if (word === 'uri') uri = text;
-    else vhost = text;
-  });
-  return { kind: 'http', uri, statusCode, vhost };
-}
-
-function readDns(context: Context): CheckKind {
-  const { line, report } = context;
-  let name = '.';
-  let type = 'SOA';
-  let rcodes: readonly string[] = ['NOERROR', 'NXDOMAIN'];
-  settings(context, 'dnscheck', ['name', 'type', 'rcode'], (word) => {
-    const text = takeText(line, report, word, word === 'name' ? 'a domain name' : `a DNS ${word}`);
-    if (text === undefined) return;
-    if (word === 'name') {
-      if (text.length <= 253 && DNS_NAME.test(text)) name = text;
-      else badValue(line, report, 'bad-value', "a domain name such as example.org or '.'");
-    } else if (word === 'type') {
-      type = DNS_TYPES.find(text.toUpperCase()) ?? type;
-      if (DNS_TYPES.find(text.toUpperCase()) === undefined) unknownWord(line, report, DNS_TYPES, 'a record type');
-    } else {
-      const codes = text.toUpperCase().split(',');
-      const bad = codes.find((code) => RCODES.find(code) === undefined);
-      if (bad === undefined) rcodes = [...new Set(codes)];
-      else report.add('unknown-word', line.at(), `expected rcodes separated by commas (${RCODES.expected}), found '${bad.slice(0, 60)}'`, { nearest: RCODES.suggest(bad) });
-    }
-  });
-  return { kind: 'dns', name, type, rcodes: Object.freeze(rcodes) };
-}
-
-function readPairs(context: Context, kind: OtherCheckKind): readonly (readonly [string, string])[] {
-  const { line, report, seen } = context;
-  const pairs: (readonly [string, string])[] = [];
-  while (line.peek() !== undefined) {
-    if (takeTiming(context)) continue;
-    const keyword = line.take() ?? '';
-    if (!/^[a-z][a-z0-9-]{0,31}$/.test(keyword)) {
-      badValue(line, report, 'bad-value', `a keyword of ${kind}check in lower case`);
-      line.index = line.words.length;
-      break;
-    }
-    seen.once(report, `${kind}check ${keyword}`, line.at());
-    const value = takeText(line, report, keyword, 'a value');
-    if (value !== undefined) pairs.push(Object.freeze([keyword, value] as const));
-  }
-  return Object.freeze(pairs);
 }

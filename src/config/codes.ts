@@ -56,6 +56,7 @@ export const CODES = {
   'session-tcp': error('A session kind that only UDP has stands in a TCP director.'),
   'replies-alone': error('`replies` without `request-reply`.'),
   'check-no-port': error('A check needs a port, and neither the server, the director nor the check has one.'),
+  'check-vip': error('`check vip` asks to probe the VIP through the server, which is not built.'),
   'nat-mixed-families': error('A NAT rule mixes IPv4 and IPv6.'),
   'nat-out-destination': error('A NAT rule changes the destination of what leaves by an interface: the way out is known only afterwards.'),
   'nat-interface': error('A NAT rule names an interface that nftables could take for a pattern.'),
@@ -63,6 +64,7 @@ export const CODES = {
   // The doubts
   'no-servers': warning('A director has no servers: everything sent to it is dropped.'),
   'check-blind': warning('`check` without an `option` on a UDP director sees a dead host, not a dead service.'),
+  'check-off-path': warning("In mode gateway or tunnel a check asks the server's own address: it does not take the path of clients' datagrams."),
   'check-unused': warning('A director has check settings but no server has `check` on its line.'),
   'check-protocol': warning('The check speaks another protocol than the director.'),
   'timeout-over-interval': warning('A check may take longer than the time between two.'),
@@ -80,6 +82,7 @@ export const CODES = {
   'ip-forward-off': warning('The kernel does not forward, so NAT rules and the lvs engine in mode nat do nothing.'),
   'rp-filter-strict': warning('Strict reverse path filtering drops what the configuration expects to come in by an interface.'),
   'way-back': warning("A server's answers do not come back through this host, as far as its routes and addresses tell."),
+  'way-back-unseen': warning("A server gets the clients' own addresses to answer to, and none of its answers has come back through this host so far."),
   // The answer itself
   'too-many': error('More problems were found than are listed; the rest is only counted.'),
 } satisfies Record<string, CodeMeaning>;

@@ -2,12 +2,12 @@
 import type { Balance, ForwardingMode, OnAction, OnPolicy, Protocol, SessionPolicy } from '../balance/terms.ts';
 import { parseIp, type Ip } from '../net/ip.ts';
 import type { PortRange } from '../net/ports.ts';
-import { finishPersistence, finishTiming, readCheckLine, readOptionLine, type CheckDraft } from './check-options.ts';
+import { finishPersistence, finishProbe, finishTiming, readCheckLine, readOptionLine, readPassive, type CheckDraft } from './check-options.ts';
 import { Seen, type DirectorMarks, type Drafts, type SectionParser } from './draft.ts';
 import { BALANCE_WORDS, DIRECTOR_KEYWORDS, MODE_WORDS, ON_ACTIONS, ON_EVENTS, SESSION_KINDS, SESSION_WORDS } from './grammar.ts';
 import type { Position } from './issue.ts';
 import type { Line } from './lex.ts';
-import type { CheckKind, Server } from './model.ts';
+import type { CheckKind, PassiveSettings, Server } from './model.ts';
 import { nearest } from './nearest.ts';
 import { quoted, type Reporter } from './report.ts';
 import { readServer } from './server.ts';
@@ -45,11 +45,12 @@ export class DirectorParser implements SectionParser {
   readonly #vip: Ip | null = null;
   readonly #ports: PortRange | null = null;
   readonly #protocol: Protocol = 'udp';
-  readonly #check: CheckDraft = { timing: {}, probe: undefined, persistence: undefined };
+  readonly #check: CheckDraft = { timing: {}, probes: [], combine: undefined, persistence: undefined };
   readonly #servers: Server[] = [];
   #balance: Balance = 'leastconn';
   #mode: ForwardingMode = 'nat';
   #session: SessionPolicy = DEFAULT_SESSION;
+  #passive: PassiveSettings | null = null;
   #on: OnPolicy = DEFAULT_ON;
 
   /** Reads the header; the line's first word has been taken. */
@@ -113,6 +114,11 @@ export class DirectorParser implements SectionParser {
       case 'option':
         readOptionLine(this.#checkContext());
         return;
+      case 'passive':
+        this.#seen.once(report, "'passive'", line.at());
+        this.#marks.passive = line.at();
+        this.#passive = readPassive({ line, report, seen: this.#seen });
+        return;
       case 'session':
         this.#seen.once(report, "'session'", line.at());
         this.#marks.session = line.at();
@@ -130,7 +136,8 @@ export class DirectorParser implements SectionParser {
   }
 
   end(): void {
-    const { timing, probe, persistence } = this.#check;
+    const { timing, persistence } = this.#check;
+    const probe = finishProbe(this.#check, this.#report, this.#protocol === 'tcp' ? TCP_PROBE : DEFAULT_PROBE);
     const untimed = Object.keys(timing).length === 0;
     const director = Object.freeze({
       name: this.#name,
@@ -140,7 +147,8 @@ export class DirectorParser implements SectionParser {
       balance: this.#balance,
       mode: this.#mode,
       check: untimed ? DEFAULT_TIMING : finishTiming(timing),
-      probe: probe ?? (this.#protocol === 'tcp' ? TCP_PROBE : DEFAULT_PROBE),
+      probe,
+      passive: this.#passive,
       persistence: finishPersistence(persistence, this.#vip?.family ?? 4),
       session: this.#session,
       on: this.#on,

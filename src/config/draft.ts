@@ -15,6 +15,10 @@ export interface DirectorMarks {
   check?: Position;
   timeout?: Position;
   option?: Position;
+  combine?: Position;
+  slowStart?: Position;
+  checkVip?: Position;
+  passive?: Position;
   session?: Position;
   replies?: Position;
   sessionTimeout?: Position;

@@ -67,6 +67,11 @@ export const CHECK_WORDS = list([
   { word: 'source', value: '<ip>', meaning: 'address the checks are sent from', elsewhere: ['bindto'] },
   { word: 'port', value: '<port>', default: "the server's port", meaning: 'port the checks are sent to' },
   { word: 'inhibit', meaning: 'a server that is down keeps its place with weight 0 instead of being taken out', elsewhere: ['inhibit_on_failure'] },
+  { word: 'all', meaning: 'several `option …check` lines: each must be good' },
+  { word: 'any', meaning: 'several `option …check` lines: one good is enough' },
+  { word: 'slowstart', value: '<time>', default: 'full weight at once', meaning: 'a server that comes back gets its weight in ten steps over this time', elsewhere: ['slow_start', 'slow-start', 'warmup'] },
+  { word: 'damping', value: '<count> <time>', default: 'none', meaning: 'a server that went down this often within this time must pass more checks: twice `rise`, doubled each further time, for at most this time', elsewhere: ['flap', 'flapping'] },
+  { word: 'vip', meaning: 'probe the VIP through the server, as clients reach it: not built, refused by name' },
 ]);
 
 export const PERSISTENCE_WORDS = list([
@@ -74,42 +79,75 @@ export const PERSISTENCE_WORDS = list([
   { word: 'netmask', value: '<mask>|/<bits>', default: '255.255.255.255', meaning: 'clients that share these bits share a server (`255.255.255.0`, `/24`; for IPv6 `/64`)' },
 ]);
 
-const HTTP_WORDS = list([
+const DYNAMIC = { word: 'dynamic', meaning: 'the answer holds a number 0..100, the share of its weight the server can carry; without one the weight stays', elsewhere: ['misc_dynamic', 'agent-check'] } as const;
+export const HTTP_WORDS = list([
   { word: 'uri', value: '<path>', default: '/', meaning: 'path asked for' },
   { word: 'statuscode', value: '<100..599>', default: 'any of 200..399', meaning: 'status expected' },
   { word: 'vhost', value: '<host>', meaning: 'Host header sent' },
+  DYNAMIC,
 ]);
-const ARP_WORDS = list([{ word: 'iface', value: '<interface>', default: 'the one routed to the server', meaning: 'interface asked on' }]);
-const UDP_WORDS = list([
+export const ARP_WORDS = list([{ word: 'iface', value: '<interface>', default: 'the one routed to the server', meaning: 'interface asked on' }]);
+export const UDP_WORDS = list([
   { word: 'send', value: '<data>', default: 'an empty datagram', meaning: 'payload of the probe' },
   { word: 'expect', value: '<data>', default: 'no reply needed, only no ICMP error', meaning: 'what the reply must hold; `""` is any reply at all' },
+  DYNAMIC,
 ]);
-const DNS_WORDS = list([
+export const DNS_WORDS = list([
   { word: 'name', value: '<name>', default: '.', meaning: 'name asked for' },
   { word: 'type', value: '<type>', default: 'SOA', meaning: 'record type asked for' },
   { word: 'rcode', value: '<rcode>[,<rcode>…]', default: 'NOERROR,NXDOMAIN', meaning: 'answers that count as good' },
 ]);
-const PAIRS = '[<keyword> <value>]…';
+export const NTP_WORDS = list([{ word: 'stratum', value: '<1..15>', default: '15', meaning: 'the highest stratum that is good enough' }]);
+export const RADIUS_WORDS = list([
+  { word: 'secret', value: '<text>', meaning: 'the secret shared with the server; needed' },
+  { word: 'user', value: '<text>', default: 'a Status-Server is sent', meaning: 'sign this user in: Access-Accept is good, Access-Reject is not', elsewhere: ['login'] },
+  { word: 'password', value: '<text>', meaning: 'with `user`', elsewhere: ['passwd'] },
+]);
+export const SIP_WORDS = list([
+  { word: 'uri', value: '<uri>', default: 'sip:<address>:<port>', meaning: 'whom the OPTIONS request is for' },
+  { word: 'status', value: '<code>[,<code>…]', default: 'any of 200..299', meaning: 'answers that count as good', elsewhere: ['statuscode', 'code'] },
+]);
+export const SNMP_WORDS = list([
+  { word: 'community', value: '<text>', default: 'public', meaning: 'community of SNMPv2c' },
+  { word: 'oid', value: '<oid>', default: '1.3.6.1.2.1.1.3.0', meaning: 'what is asked for; the default is sysUpTime.0' },
+]);
+export const TFTP_WORDS = list([{ word: 'file', value: '<name>', default: 'any answer, also "file not found"', meaning: 'file that must be served' }]);
+export const DTLS_WORDS = list([{ word: 'sni', value: '<host>', meaning: 'server name sent', elsewhere: ['vhost', 'servername'] }]);
+export const SYSLOG_WORDS = list([{ word: 'message', value: '<text>', default: 'nothing is logged', meaning: 'logged with each check (RFC 5424, facility syslog, severity debug)' }]);
+export const WIREGUARD_WORDS = list([{ word: 'companion', value: '<port>', meaning: 'a TCP port of the same host that must accept connections' }]);
+export const EXEC_WORDS = list([
+  { word: 'run', value: '<program>', meaning: 'a file in the directory of check programs (`weir run --checks DIR`, /etc/weir/checks); needed', elsewhere: ['command', 'misc_path', 'external'] },
+  { word: 'arg', value: '<text>', meaning: 'an argument; again for each further one', elsewhere: ['args'] },
+  DYNAMIC,
+]);
 
 export const OPTION_WORDS = list([
   { word: 'persistence', value: '[timeout <time>] [netmask <mask>]', meaning: 'a client address keeps its server', words: PERSISTENCE_WORDS, elsewhere: ['persistence_timeout', 'sticky'] },
   { word: 'arpcheck', value: '[iface <interface>]', meaning: 'the host answers ARP (IPv6: neighbour discovery): the host is there, the service may not be', words: ARP_WORDS },
   { word: 'icmpcheck', value: '', meaning: 'the host answers an echo request', elsewhere: ['ping', 'ping_check'] },
   { word: 'tcpcheck', value: '', meaning: 'the server accepts a TCP connection', elsewhere: ['tcp_check', 'tcp-check'] },
-  { word: 'httpcheck', value: '[uri <path>] [statuscode <int>] [vhost <host>]', meaning: 'an HTTP request is answered with the status expected', words: HTTP_WORDS, elsewhere: ['http_get', 'httpchk'] },
-  { word: 'udpcheck', value: '[send <data>] [expect <data>]', meaning: 'a datagram is answered as expected', words: UDP_WORDS, elsewhere: ['udp_check', 'udp-check'] },
+  { word: 'httpcheck', value: '[uri <path>] [statuscode <int>] [vhost <host>] [dynamic]', meaning: 'an HTTP request is answered with the status expected', words: HTTP_WORDS, elsewhere: ['http_get', 'httpchk'] },
+  { word: 'udpcheck', value: '[send <data>] [expect <data>] [dynamic]', meaning: 'a datagram is answered as expected', words: UDP_WORDS, elsewhere: ['udp_check', 'udp-check'] },
   { word: 'dnscheck', value: '[name <name>] [type <type>] [rcode <rcode>[,<rcode>…]]', meaning: 'a DNS question is answered', words: DNS_WORDS, elsewhere: ['dns_check'] },
-  { word: 'radiuscheck', value: PAIRS, meaning: 'a RADIUS Status-Server or Access-Request is answered' },
-  { word: 'sipcheck', value: PAIRS, meaning: 'a SIP OPTIONS request is answered' },
-  { word: 'ntpcheck', value: PAIRS, meaning: 'an NTP request is answered by a synchronised server' },
-  { word: 'snmpcheck', value: PAIRS, meaning: 'an SNMP get is answered' },
-  { word: 'tftpcheck', value: PAIRS, meaning: 'a TFTP read request is answered' },
-  { word: 'stuncheck', value: PAIRS, meaning: 'a STUN binding request is answered' },
-  { word: 'dtlscheck', value: PAIRS, meaning: 'a DTLS ClientHello is answered' },
-  { word: 'quiccheck', value: PAIRS, meaning: 'an unknown QUIC version is answered with Version Negotiation' },
-  { word: 'syslogcheck', value: PAIRS, meaning: 'a syslog line sent is seen to arrive' },
-  { word: 'a2scheck', value: PAIRS, meaning: 'a Source game server (A2S) query is answered' },
-  { word: 'execcheck', value: PAIRS, meaning: 'a program exits with 0', elsewhere: ['misc_check', 'external'] },
+  { word: 'radiuscheck', value: 'secret <text> [user <text> password <text>]', meaning: 'a RADIUS Status-Server is answered, or a user is accepted', words: RADIUS_WORDS },
+  { word: 'sipcheck', value: '[uri <uri>] [status <code>[,<code>…]]', meaning: 'a SIP OPTIONS request is answered', words: SIP_WORDS },
+  { word: 'ntpcheck', value: '[stratum <1..15>]', meaning: 'an NTP request is answered by a synchronised server', words: NTP_WORDS },
+  { word: 'snmpcheck', value: '[community <text>] [oid <oid>]', meaning: 'an SNMPv2c get is answered with a value', words: SNMP_WORDS },
+  { word: 'tftpcheck', value: '[file <name>]', meaning: 'a TFTP read request is answered', words: TFTP_WORDS },
+  { word: 'stuncheck', value: '', meaning: 'a STUN binding request is answered' },
+  { word: 'dtlscheck', value: '[sni <host>]', meaning: 'a DTLS ClientHello is answered', words: DTLS_WORDS },
+  { word: 'quiccheck', value: '', meaning: 'an unknown QUIC version is answered with Version Negotiation' },
+  { word: 'syslogcheck', value: '[message <text>]', meaning: 'the collector reads a connection over TCP to its end; with `check port <p>` where TCP has another port', words: SYSLOG_WORDS },
+  { word: 'a2scheck', value: '', meaning: 'a Source game server (A2S) query is answered' },
+  { word: 'wireguardcheck', value: '[companion <port>]', meaning: 'the port refuses nothing, the host is there (WireGuard answers nobody it does not know), and the companion port accepts', words: WIREGUARD_WORDS },
+  { word: 'execcheck', value: 'run <program> [arg <text>]… [dynamic]', meaning: 'a program of the operator ends with exit code 0', words: EXEC_WORDS, elsewhere: ['misc_check', 'external'] },
+]);
+
+/** `passive`: judging servers by the traffic itself. */
+export const PASSIVE_WORDS = list([
+  { word: 'share', value: '<1..90>', default: '34', meaning: 'most servers out at once, in percent of those that take traffic; one is allowed if there are two or more, and the last one never goes' },
+  { word: 'hold', value: '<time>', default: '10s', meaning: 'how long a server is out before it is tried with 10 % of its weight; doubled each time it fails again, up to 32 times' },
+  { word: 'slower', value: '<2..1000>', default: '5', meaning: "a median response time this many times the others' puts a server out (and at least 10 ms above it)" },
 ]);
 
 export const SESSION_KINDS = list([
@@ -194,7 +232,8 @@ export const DIRECTOR_KEYWORDS = list([
   { word: 'balance', value: '<algorithm>', default: 'leastconn', meaning: 'how a new session gets its server', choices: BALANCE_WORDS, elsewhere: ['lb_algo', 'scheduler', 'lvs_sched', 'algorithm'] },
   { word: 'mode', value: '<mode>', default: 'nat', meaning: 'how datagrams reach the server', choices: MODE_WORDS, elsewhere: ['lb_kind', 'forward', 'lvs_method'] },
   { word: 'check', value: '[interval <time>] [timeout <time>] …', meaning: 'timers of the checks of servers that have `check` on their line', words: CHECK_WORDS },
-  { word: 'option', value: '<option>', meaning: 'what a check does, or persistence; once per kind', choices: OPTION_WORDS, elsewhere: ['options'] },
+  { word: 'passive', value: '[share <percent>] [hold <time>] [slower <factor>]', default: 'off', meaning: 'a server that answers much less, or much later, than the others is put out and let back by steps', words: PASSIVE_WORDS, elsewhere: ['outlier_detection', 'outlier-detection', 'max_fails', 'observe'] },
+  { word: 'option', value: '<option>', meaning: 'what a check does (several with `check all` or `check any`), or persistence; once per kind', choices: OPTION_WORDS, elsewhere: ['options'] },
   { word: 'session', value: '[<kind>] [timeout <time>] [max <count>]', default: 'two-way', meaning: 'what ties a client to a server', choices: SESSION_KINDS, words: SESSION_WORDS },
   { word: 'on', value: '<event> <action>', meaning: 'what happens to live sessions of a server that goes', words: ON_EVENTS, choices: ON_ACTIONS },
   { word: 'server', value: '<name> <ip>[:<port>] …', meaning: 'a real server; without a port, the port the client used is kept; with one, every port of the director goes to it', words: SERVER_WORDS, elsewhere: ['real_server', 'real', 'backend'] },
@@ -218,4 +257,13 @@ export const SECTIONS: readonly SectionGrammar[] = [
 /** Returns the file name of a document: `layer4.conf`. */
 export function documentFile(document: 'layer4' | 'nat' | 'services'): string {
   return `${document}.conf`;
+}
+
+/** Words whose value nobody but an administrator may see. */
+export const SECRET_WORDS = ['secret', 'password', 'passphrase', 'community'] as const;
+
+/** True for a word whose value is a secret, however it is written. */
+export function isSecretWord(word: string): boolean {
+  const lower = word.toLowerCase();
+  return SECRET_WORDS.some((secret) => secret === lower);
 }

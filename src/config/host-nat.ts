@@ -1,6 +1,6 @@
 /**
  * What this host's routes, addresses and switches say about NAT and balanced traffic: the warnings of the ALOHA page, as far as they can
- * be known from here. Pure. A server's own routes are not known: nothing is said where only they decide.
+ * be known from here. Pure. A server's own routes are not known: where only they decide, it is said what they must be until answers are seen.
  */
 import { cidrContains, type Cidr } from '../net/cidr.ts';
 import type { Ip } from '../net/ip.ts';
@@ -22,8 +22,13 @@ export function natHostIssues(config: Config, facts: HostFacts, owned: ReadonlyS
   for (const director of config.directors) {
     const rule = conntrack ? config.natRules.find((r) => r.after.source !== null && ruleMatches(r, director)) : undefined;
     if (rule) wayOut(rule, director, facts, report);
-    else if (engine === 'lvs') wayBack(director, facts, report);
+    else if (inKernel(engine)) wayBack(director, facts, report);
   }
+}
+
+/** Engines that forward packets as a router does, with the kernel's routes. */
+function inKernel(engine: HostFacts['engine']): boolean {
+  return engine === 'lvs' || engine === 'xdp';
 }
 
 function forwarding(config: Config, facts: HostFacts, engine: HostFacts['engine'], report: Reporter): void {
@@ -31,7 +36,7 @@ function forwarding(config: Config, facts: HostFacts, engine: HostFacts['engine'
   for (const family of [4, 6] as const) {
     if (facts.forwarding[family]) continue;
     const cure = `sysctl -w ${family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'}=1, and the same in /etc/sysctl.d`;
-    const balanced = engine === 'lvs' ? config.directors.find((d) => d.mode === 'nat' && d.vip?.family === family) : undefined;
+    const balanced = inKernel(engine) ? config.directors.find((d) => d.mode === 'nat' && d.vip?.family === family) : undefined;
     const rule = config.natRules.find((r) => forwards(r, config, engine) && (familyOf(r) ?? 4) === family);
     if (balanced) report.add('ip-forward-off', balanced.at, `the kernel does not forward IPv${family}: answers to director '${balanced.name}' (mode nat) are dropped here`, { hint: cure });
     else if (rule) report.add('ip-forward-off', rule.at, `the kernel does not forward IPv${family}: NAT rule '${rule.name}' has nothing to act on`, { hint: cure });
@@ -77,9 +82,9 @@ function wayOut(rule: NatRule, director: Director, { routes }: HostFacts, report
 }
 
 /** Without source NAT a server answers the client's own address: that must lead through here. */
-function wayBack(director: Director, { onLink, routes }: HostFacts, report: Reporter): void {
-  const { vip, mode } = director;
-  if (mode !== 'nat' || vip === null || !onLink || !routes) return;
+function wayBack(director: Director, { onLink, routes, answered }: HostFacts, report: Reporter): void {
+  const { vip, mode, session } = director;
+  if (mode !== 'nat' || vip === null || session.kind === 'one-way' || !onLink || !routes) return;
   const hint = "add a NAT rule whose 'after source' is an address of this host (and conntrack to 'service lvs'), or make this host the servers' default gateway";
   for (const server of director.servers) {
     const near = onLink.filter(({ network }) => cidrContains(network, server.ip));
@@ -88,6 +93,8 @@ function wayBack(director: Director, { onLink, routes }: HostFacts, report: Repo
       report.add('way-back', server.at, `server '${server.name}' answers clients of ${shared.iface} directly, past this host, which they do not expect: director '${director.name}' and its servers are in one network and no NAT rule changes the source`, { hint });
     } else if (near.length === 0 && routeTo(server.ip, routes)?.gateway) {
       report.add('way-back', server.at, `server '${server.name}' is behind a router: its answers come back through this host only if that router sends them here, and no NAT rule changes the source`, { hint });
+    } else if (near[0] && answered?.has(director.name) !== true) {
+      report.add('way-back-unseen', server.at, `server '${server.name}' on ${near[0].iface} gets what clients send from their own addresses: its answers must come back through this host, and no NAT rule changes the source`, { hint: `${hint}; said until an answer has come back` });
     } else {
       continue;
     }

@@ -22,6 +22,8 @@ export interface HostFacts {
   readonly rpFilterStrict?: readonly string[];
   /** The networks of the interfaces' own addresses. */
   readonly onLink?: readonly { readonly iface: string; readonly network: Cidr }[];
+  /** Directors whose servers' answers have been seen to come back through this host by the servers' own routes. */
+  readonly answered?: ReadonlySet<string>;
   /** The main routing table, connected networks included. */
   readonly routes?: readonly { readonly iface: string; readonly network: Cidr; readonly gateway: boolean }[];
 }

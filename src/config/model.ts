@@ -25,11 +25,22 @@ export interface Director {
   readonly mode: ForwardingMode;
   readonly check: CheckTiming;
   readonly probe: CheckKind;
+  readonly passive: PassiveSettings | null;
   readonly persistence: Persistence | null;
   readonly session: SessionPolicy;
   readonly on: OnPolicy;
   readonly servers: readonly Server[];
   readonly at: Position;
+}
+
+/**
+ * Passive health: servers are judged by the traffic itself. At most `sharePercent` of a director's servers are out at once, each for
+ * `holdMs` at first; `slower`: how many times the others' median response time is too slow, null: time does not count.
+ */
+export interface PassiveSettings {
+  readonly sharePercent: number;
+  readonly holdMs: number;
+  readonly slower: number | null;
 }
 
 /** Stickiness by source address: for `timeoutMs` after the last datagram; clients that share the first `prefix4`/`prefix6` bits share a server. */
@@ -52,7 +63,10 @@ export interface Server {
   readonly at: Position;
 }
 
-/** The timers and addresses of a director's checks; `port` null means the server's own port. */
+/**
+ * The timers and addresses of a director's checks; `port` null means the server's own port. `slowStartMs` 0: full weight at once.
+ * `damping`: a server that went down `count` times within `withinMs` must pass more checks before it is let back.
+ */
 export interface CheckTiming {
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -61,21 +75,53 @@ export interface CheckTiming {
   readonly source: Ip | null;
   readonly port: number | null;
   readonly inhibit: boolean;
+  readonly slowStartMs: number;
+  readonly damping: Damping | null;
 }
 
-/** What a check sends and expects. `default` is `check` without an `option`: an empty datagram is not refused, an on-link host answers for its address. */
-export type CheckKind =
+export interface Damping {
+  readonly count: number;
+  readonly withinMs: number;
+}
+
+/**
+ * What a check sends and expects. `default` is `check` without an `option`: an empty datagram is not refused, an on-link host answers for
+ * its address. `dynamic`: the answer also says how much of its weight the server can carry. `all`, `any`: several at once.
+ */
+export type CheckKind = SingleCheck | { readonly kind: 'all' | 'any'; readonly parts: readonly CheckPart[] };
+
+/** One check of several; `port` null: the director's `check port`, else the server's. */
+export interface CheckPart {
+  readonly probe: SingleCheck;
+  readonly port: number | null;
+}
+
+export type SingleCheck =
   | { readonly kind: 'default' }
   | { readonly kind: 'arp'; readonly iface: string | null }
   | { readonly kind: 'icmp' }
   | { readonly kind: 'tcp' }
-  | { readonly kind: 'http'; readonly uri: string; readonly statusCode: number | null; readonly vhost: string | null }
-  | { readonly kind: 'udp'; readonly send: Uint8Array; readonly expect: Expectation | null }
+  | { readonly kind: 'http'; readonly uri: string; readonly statusCode: number | null; readonly vhost: string | null; readonly dynamic: boolean }
+  | { readonly kind: 'udp'; readonly send: Uint8Array; readonly expect: Expectation | null; readonly dynamic: boolean }
   | { readonly kind: 'dns'; readonly name: string; readonly type: string; readonly rcodes: readonly string[] }
-  | { readonly kind: OtherCheckKind; readonly args: readonly (readonly [keyword: string, value: string])[] };
-
-/** Checks the language knows and that are still to be built; using one is `Unsupported`, by name. */
-export type OtherCheckKind = 'radius' | 'sip' | 'ntp' | 'snmp' | 'tftp' | 'stun' | 'dtls' | 'quic' | 'syslog' | 'a2s' | 'exec';
+  | { readonly kind: 'ntp'; readonly maxStratum: number }
+  /** `login` null: a Status-Server; else an Access-Request that must be accepted. */
+  | { readonly kind: 'radius'; readonly secret: string; readonly login: { readonly user: string; readonly password: string } | null }
+  /** `uri` null: `sip:<address>:<port>`; `statuses` empty: any 2xx. */
+  | { readonly kind: 'sip'; readonly uri: string | null; readonly statuses: readonly number[] }
+  | { readonly kind: 'snmp'; readonly community: string; readonly oid: string }
+  /** `file` null: any answer of TFTP will do, "no such file" among them. */
+  | { readonly kind: 'tftp'; readonly file: string | null }
+  | { readonly kind: 'stun' }
+  | { readonly kind: 'dtls'; readonly sni: string | null }
+  | { readonly kind: 'quic' }
+  /** Over TCP; `message` null: nothing is logged. */
+  | { readonly kind: 'syslog'; readonly message: string | null }
+  | { readonly kind: 'a2s' }
+  /** `companion`: a TCP port of the same host that must accept. */
+  | { readonly kind: 'wireguard'; readonly companion: number | null }
+  /** `program`: the name of a file in the directory of check programs. */
+  | { readonly kind: 'exec'; readonly program: string; readonly args: readonly string[]; readonly dynamic: boolean };
 
 /** What a udp check's reply must hold: bytes with wildcards anywhere in it (`mask` bit 0 = any), or a regular expression on its latin1 text. */
 export type Expectation =

@@ -46,7 +46,7 @@ describe('parseConfig', () => {
   });
 
   it('freezes everything but payload bytes', () => {
-    const { config } = parse('director a 10.0.0.1:53\n option udpcheck send "x" expect "y"\n option persistence\n session max 5\n on down keep 5\n check port 5 source 10.0.0.9\n server x 10.0.0.2 check\ndirector d 10.0.0.1:54\n option dnscheck rcode REFUSED\n server x 10.0.0.2 check\ndirector e 10.0.0.1:55\n option sipcheck a b\n server x 10.0.0.2 check\nnat n\n before source 10.0.0.0/8 sport 5\n after source 10.0.0.1-10.0.0.2\nservice lvs\n conntrack\n');
+    const { config } = parse('director a 10.0.0.1:53\n option udpcheck send "x" expect "y"\n option persistence\n session max 5\n on down keep 5\n check port 5 source 10.0.0.9\n server x 10.0.0.2 check\ndirector d 10.0.0.1:54\n option dnscheck rcode REFUSED\n server x 10.0.0.2 check\ndirector e 10.0.0.1:55\n option sipcheck status 200,404\n option radiuscheck secret s user u password p\n option execcheck run x arg y\n check all damping 3 5m\n passive\n server x 10.0.0.2 check\nnat n\n before source 10.0.0.0/8 sport 5\n after source 10.0.0.1-10.0.0.2\nservice lvs\n conntrack\n');
     const loose: string[] = [];
     const visit = (value: unknown, path: string): void => {
       if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;

@@ -4,7 +4,7 @@
  */
 import { DirectorParser } from './director.ts';
 import type { Drafts, SectionParser } from './draft.ts';
-import { documentFile, SECTIONS, type SectionGrammar } from './grammar.ts';
+import { documentFile, isSecretWord, SECTIONS, type SectionGrammar } from './grammar.ts';
 import type { Issue } from './issue.ts';
 import { LineReader, type Line } from './lex.ts';
 import type { Config } from './model.ts';
@@ -54,6 +54,7 @@ function readDocument(document: SourceDocument, report: Reporter, drafts: Drafts
   let section: SectionParser | null = null;
   let outside = false;
   for (let line = reader.next(); line && !report.hopeless; line = reader.next()) {
+    const { errors } = report;
     if (line.bad) {
       if (line.indent === 0) {
         section?.end();
@@ -71,6 +72,7 @@ function readDocument(document: SourceDocument, report: Reporter, drafts: Drafts
     } else {
       section.line();
     }
+    if ((report.errors > errors || line.bad) && line.words.some(isSecretWord)) report.hush(file, line.number);
   }
   section?.end();
 }

@@ -132,7 +132,8 @@ director radius 192.0.2.18:1812-1813 UDP
 director sip 192.0.2.60:5060 UDP
     balance source
     session two-way timeout 10m max 50000
-    option udpcheck send "OPTIONS sip:weir SIP/2.0\\r\\n\\r\\n" expect ~/^SIP\\/2\\.0 \\d/
+    option sipcheck
+    passive                            # a proxy that stops answering goes, whatever it says to OPTIONS
     on down move drain keep remove keep 30s
     server pbx1 198.51.100.41:5060 check
     server pbx2 198.51.100.42:5060 check

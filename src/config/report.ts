@@ -38,6 +38,16 @@ export class Reporter {
     );
   }
 
+  /** Takes what was found out of the issues of a line that holds a secret: they are shown to more people than the text is. */
+  hush(file: string, line: number): void {
+    for (let i = this.#listed.length - 1; i >= 0; i--) {
+      const issue = this.#listed[i];
+      if (issue === undefined || issue.at.file !== file || issue.at.line !== line) return;
+      const { nearest: _nearest, ...rest } = issue;
+      this.#listed[i] = Object.freeze({ ...rest, message: issue.message.replace(/found '.*'$/s, 'found something else (not shown: a secret stands on this line)') });
+    }
+  }
+
   /** True when a further error would only be counted: looking for the nearest word is then wasted. */
   get full(): boolean {
     return this.errors >= MAX_ISSUES;

@@ -4,11 +4,11 @@ import { hostPortText } from '../net/endpoint.ts';
 import type { DirectorDraft, Drafts } from './draft.ts';
 import type { IssueCode } from './codes.ts';
 import type { Position } from './issue.ts';
-import type { CheckKind, Director, Server } from './model.ts';
+import type { Director, Server } from './model.ts';
 import type { Reporter } from './report.ts';
 import { networkSettings } from './network.ts';
-import { timeText } from './values.ts';
 import { reportOverlaps } from './overlap.ts';
+import { portOf, validateChecks } from './validate-checks.ts';
 import { validateNat } from './validate-nat.ts';
 
 /** Reports everything that is wrong or doubtful across lines, sections and documents. */
@@ -74,12 +74,6 @@ function validateServers(director: Director, report: Reporter): void {
   mixedPorts(director, report);
 }
 
-/** The port a server is sent to: its own, else the director's only one, else the one the client used (null). */
-function portOf(director: Director, server: Server): number | null {
-  const { ports } = director;
-  return server.port ?? (ports && ports.first === ports.last ? ports.first : null);
-}
-
 function validateForwarding(director: Director, server: Server, port: number | null, report: Reporter): void {
   const { vip, ports, mode } = director;
   if (!vip) return;
@@ -103,42 +97,6 @@ function mixedPorts(director: Director, report: Reporter): void {
   report.add('mixed-server-ports', changes.at, `server '${changes.name}' gets everything on port ${changes.port}, while '${keeps.name}' at ${placeText(keeps.at)} gets the port the client used`, {
     hint: 'leave the port out on all servers, or write it on all',
   });
-}
-
-const TCP_CHECKS: readonly CheckKind['kind'][] = ['tcp', 'http'];
-const UDP_CHECKS: readonly CheckKind['kind'][] = ['udp', 'dns', 'radius', 'sip', 'ntp', 'snmp', 'tftp', 'stun', 'dtls', 'quic', 'syslog', 'a2s'];
-
-function validateChecks({ director, marks }: DirectorDraft, report: Reporter): void {
-  const { check, probe, protocol, servers, name } = director;
-  const settings = marks.option ?? marks.check;
-  const checked = servers.filter((server) => server.checked);
-  if (check.timeoutMs > check.intervalMs) {
-    report.add('timeout-over-interval', marks.timeout ?? marks.check ?? director.at, `the check timeout ${timeText(check.timeoutMs)} is longer than the interval ${timeText(check.intervalMs)}: the next check waits for the one before`, {
-      hint: 'make the timeout at most the interval',
-    });
-  }
-  if (settings && checked.length === 0 && servers.length > 0 && !marks.brokenServer) {
-    report.add('check-unused', settings, `no server of director '${name}' has 'check' on its line: nothing is checked`, { hint: 'add check to each server line' });
-  }
-  const isTcp = TCP_CHECKS.includes(probe.kind);
-  const isUdp = UDP_CHECKS.includes(probe.kind);
-  if (marks.option && check.port === null && (protocol === 'udp' ? isTcp : isUdp)) {
-    report.add('check-protocol', marks.option, `${probe.kind}check asks over ${isTcp ? 'TCP' : 'UDP'}, director '${name}' serves ${protocol.toUpperCase()}: one may work while the other does not`, {
-      hint: protocol === 'udp' ? 'udpcheck or dnscheck ask the service itself; with check port <p> this warning goes' : 'tcpcheck or httpcheck ask the service itself; with check port <p> this warning goes',
-    });
-  }
-  const blind = checked.find((server) => !server.sorry);
-  if (!blind) return;
-  if (probe.kind === 'default') {
-    report.add('check-blind', blind.at, "'check' without an option sees that a server refuses (ICMP) or that its host does not answer ARP; not a service that hangs, nor one behind a firewall or a router", {
-      hint: 'ask the service: option dnscheck, or option udpcheck send <data> expect <data>; option arpcheck says the host is enough',
-    });
-  }
-  const portless = isTcp || isUdp ? checked.find((server) => check.port === null && portOf(director, server) === null) : undefined;
-  if (portless) {
-    const at = marks.option ?? portless.at;
-    report.add('check-no-port', at, `expected a port to check server '${portless.name}' on, neither it nor the check has one and the director has ${director.ports ? 'a range' : 'all ports'}`, { hint: 'add: check port <port>' });
-  }
 }
 
 function validateSession({ director, marks }: DirectorDraft, report: Reporter): void {

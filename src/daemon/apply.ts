@@ -14,7 +14,6 @@ import type { StateChange, StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
 import { carryOut, desiredFor, planTo, readingOrNull, stored, type Core, type Running, type WholePlan } from './core.ts';
 import { natProblems } from './nat.ts';
-import { unsupportedChecks } from '../health/checks/unsupported.ts';
 
 export interface Stages {
   plan(): Promise<PlanView>;
@@ -62,7 +61,7 @@ export function stateOf(core: Core): NonNullable<ReturnType<Core['store']['state
   return state;
 }
 
-/** Throws Refusal UNSUPPORTED naming everything that the engine, the checks or the NAT table cannot do. */
+/** Throws Refusal UNSUPPORTED naming everything that the engine or the NAT table cannot do. */
 export async function refuseUnsupported(core: Core, config: Config, desired: Desired): Promise<void> {
   const missing = await unsupportedTexts(core, config, desired);
   if (missing.length === 0) return;
@@ -92,11 +91,11 @@ export async function takeBack(core: Core): Promise<void> {
   }
   core.running = { ...pending.previous, revision };
   core.changed();
-  core.events.add({ kind: 'auto-rollback', who: 'weir', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
+  core.events.add({ kind: 'auto-rollback', who: 'weir', service: 'lvs', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
   try {
     await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config));
   } catch (error) {
-    core.events.add({ kind: 'apply-failed', who: 'weir', text: `the automatic rollback is tried again: ${textOf(error)}` });
+    core.events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `the automatic rollback is tried again: ${textOf(error)}` });
     core.trigger();
   }
 }
@@ -174,7 +173,7 @@ async function applyDocuments(
     await carryOut(core, plan);
   } catch (error) {
     await prepared.abort();
-    core.events.add({ kind: 'apply-failed', who: change.who, text: `${change.what} refused: ${textOf(error)}`, audit: true });
+    core.events.add({ kind: 'apply-failed', who: change.who, service: 'lvs', text: `${change.what} refused: ${textOf(error)}`, audit: true });
     throw error;
   }
   try {
@@ -190,9 +189,9 @@ async function applyDocuments(
   const previous = core.running;
   core.running = { documents, etag, config, issues: core.parseText(documents).issues, revision: prepared.revision?.revision ?? previous.revision };
   core.changed();
-  core.events.add({ kind: change.what, who: change.who, text: appliedText(core.running, change, plan, same), audit: true });
+  core.events.add({ kind: change.what, who: change.who, service: 'lvs', text: appliedText(core.running, change, plan, same), audit: true });
   const confirmBy = options.confirmMs === undefined || same ? null : waitForConfirm(core, previous, options.confirmMs);
-  return { ...view, issues, unsupported: [], revision: core.running.revision, confirmBy };
+  return { ...view, issues: [...issues, ...core.restarts()], unsupported: [], revision: core.running.revision, confirmBy };
 }
 
 function waitForConfirm(core: Core, previous: Running, confirmMs: number): number {
@@ -207,7 +206,7 @@ function waitForConfirm(core: Core, previous: Running, confirmMs: number): numbe
         })
         .catch((error: unknown) => {
           // An operator who cut off their own access counts on this: it is never given up.
-          core.events.add({ kind: 'apply-failed', who: 'weir', text: `the automatic rollback is tried again: ${textOf(error)}` });
+          core.events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `the automatic rollback is tried again: ${textOf(error)}` });
           arm(1000);
         });
     });
@@ -250,8 +249,7 @@ async function planText(core: Core, plan: WholePlan): Promise<Pick<PlanView, 'st
 }
 
 async function unsupportedTexts(core: Core, config: Config, desired: Desired): Promise<readonly string[]> {
-  const checks = unsupportedChecks(config.directors).map((c) => `${c.text} (director ${c.director})`);
-  return [...core.engine.unsupported(desired).map((u) => u.message), ...checks, ...(await natProblems(core, config))];
+  return [...core.engine.unsupported(desired).map((u) => u.message), ...(await natProblems(core, config))];
 }
 
 function refusePending(core: Core): void {

@@ -73,6 +73,8 @@ export interface Core {
   trigger(): void;
   /** Called when `running` or `overrides` changed: health, states and views follow. */
   changed(): void;
+  /** Warnings of services that must be restarted for the running configuration to be in force. */
+  restarts(): readonly Issue[];
   /** Called when the data plane does what a plan asked: nothing is owed to it. */
   settled(): void;
 }
@@ -103,6 +105,7 @@ export function desiredFor(core: Core, config: Config, overrides: Overrides = co
   return desire(config, {
     healthOf: (director, server) => core.health.health(healthKey(director, server)).state,
     overrideOf: (director, server) => overrideOf(overrides, director, server),
+    weightPercentOf: (director, server) => core.health.health(healthKey(director, server)).weightPercent,
   });
 }
 

@@ -2,11 +2,11 @@
  * The daemon: owner of edited, running and saved, of health and of the engine; what the API asks for, it does, one change at a time.
  * Level-triggered: an apply, a health change, evidence and an override all end in the same pass — desire, observe, diff, apply.
  */
-import type { Documents, EventView, SampleView } from '../client/types.ts';
+import type { Documents, EventView, PrivilegesView, SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
-import type { Engine, EngineEvent, EngineName } from '../engine/engine.ts';
+import type { Engine, EngineEvent, EngineName, Reading } from '../engine/engine.ts';
 import type { AutoContext } from '../engine/select.ts';
 import type { Health, HealthService } from '../health/health.ts';
 import type { NatTable } from '../nat/nft.ts';
@@ -18,13 +18,16 @@ import type { Store } from '../store/store.ts';
 import { completeDocuments, createStages, stateOf } from './apply.ts';
 import type { Control } from './control.ts';
 import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
+import { createAnswers } from './answers.ts';
 import { createEventLog } from './events.ts';
+import { handOver, type Estate, type Inheritance } from './handover.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
-import { natFlows } from './nat.ts';
+import { createNatCounts } from './nat-counts.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
+import { restartIssues } from './restarts.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
 import { actOnService, healthPart } from './services.ts';
@@ -34,6 +37,7 @@ import { overriddenTargets } from './targets.ts';
 import { createTracker } from './tracker.ts';
 import { createTraffic } from './traffic.ts';
 import { directorViews } from './views.ts';
+import { createWatch } from './watch.ts';
 
 export interface DaemonOptions {
   readonly store: Store;
@@ -51,7 +55,7 @@ export interface DaemonOptions {
   readonly nat?: NatTable;
   readonly parse: (documents: Documents) => Parsed;
   /** What this host lacks for a configuration. */
-  readonly hostIssues?: (config: Config, engine: EngineName | null) => readonly Issue[];
+  readonly hostIssues?: (config: Config, here: Here) => readonly Issue[];
   /** What the services `network` and `lvs` act with; without it network sections are kept as written and no switch is set. */
   readonly host?: HostTools;
   /**
@@ -59,8 +63,19 @@ export interface DaemonOptions {
    * an unchanged one leaves what was saved. Null: start from saved, or empty.
    */
   readonly initial?: Documents | null;
+  /** What a predecessor left: the running configuration goes on as it is, and neither `initial` nor what is saved is looked at. */
+  readonly inheritance?: Inheritance | null;
   readonly clock: Clock;
   readonly version: string;
+  /** What the process may do, for status. */
+  readonly privileges?: PrivilegesView | null;
+}
+
+/** What the daemon knows of the host beyond the host itself. `engine` null: none runs yet. */
+export interface Here {
+  readonly engine: EngineName | null;
+  /** Directors whose servers' answers came back through this host. */
+  readonly answered: ReadonlySet<string>;
 }
 
 export interface Daemon extends Control {
@@ -68,6 +83,11 @@ export interface Daemon extends Control {
   start(): Promise<void>;
   /** Ends everything; `leave` (default) leaves traffic flowing where the engine can. Safe to call twice. */
   stop(how?: 'leave' | 'remove'): Promise<void>;
+  /**
+   * Gives all work to process `pid` (handover.ts). After it has resolved this daemon does nothing more; stop it with 'leave'. When it rejects
+   * the daemon goes on.
+   */
+  handOver(pid: number, give: (estate: Estate) => Promise<void>): Promise<void>;
   /** Notes that the FILE was loaded and saved while weir runs (SIGHUP), so that the next start does not take it for changed. */
   imported(documents: Documents): Promise<void>;
   /** Adds a part to the Services tab: the API and whatever else the program runs beside the daemon. */
@@ -86,15 +106,18 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const parse = (documents: Documents): Parsed => {
     const parsed = parseText(documents);
     if (!parsed.config || !options.hostIssues) return parsed;
-    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, life === 'started' ? core.engine.name : null)] };
+    return { config: parsed.config, issues: [...parsed.issues, ...options.hostIssues(parsed.config, { engine: life === 'started' ? core.engine.name : null, answered: answers.seen() })] };
   };
-  const reading = createSharedReading({ clock, read: () => core.engine.read() });
+  const reading = createSharedReading({ clock, read: async () => seen(await core.engine.read()) });
   const runner = createRunner({ clock, pass, onOutcome: tellOutcome });
   const services: ServiceRegistry = createServiceRegistry({ now: () => clock.now() });
   const dirty = new Set<Director>();
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
+  /** Another process has the traffic: what this one would change is not its own any more. */
+  let given = false;
+  const answers = createAnswers();
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
@@ -109,6 +132,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     lvs: 'running',
     pending: null,
     trigger: () => runner.trigger(),
+    restarts: () => restartIssues(core, { wanted: wanted(), behind: [...networks.behind(), ...lvs.behind()] }),
     settled: () => runner.succeeded(),
     changed() {
       index = indexOf(core.running.config);
@@ -116,12 +140,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
       health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
       networks.follow();
+      natCounts.follow();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
     },
   };
   const tracker = createTracker(core, (director, from, to) => {
-    events.add({ kind: `director-${to}`, who: 'weir', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
+    events.add({ kind: `director-${to}`, who: 'weir', service: 'health', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
   });
   const stages = createStages(core);
   const networks = createNetworkServices({ core, services, tools: options.host ?? null });
@@ -133,8 +158,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
     health: (director: Director, server: Server): Health => health.health(healthKey(director, server)),
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
-  const status = createStatus(core, { version: options.version, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), engineWanted: wanted, hostIssues: hostIssues(), behind: () => [...networks.behind(), ...lvs.behind()] });
-  const sampler = createSampler({ clock, read: () => reading.get(), onSample: (sample) => events.sample(sample) });
+  const watch = createWatch(core, tracker);
+  const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes(), recentFrom: (now) => sampler.recentFrom(now) });
+  const natCounts = createNatCounts(core);
+  const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
     let mine: Engine | null = null;
@@ -151,9 +178,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
     return { engine: mine, why: made.why };
   }
 
+  /** The reading that the sampler takes once a second is also what passive health and the alarms go by. */
+  async function watchedReading(): ReturnType<Engine['read']> {
+    const now = await reading.get();
+    if (life === 'started') watch.take(now);
+    return now;
+  }
+
   function engineEvent(event: EngineEvent): void {
     if (event.kind === 'fault') {
-      events.add({ kind: event.recovered ? 'engine-recovered' : 'engine-fault', who: 'weir', text: event.detail });
+      events.add({ kind: event.recovered ? 'engine-recovered' : 'engine-fault', who: 'weir', service: 'lvs', text: event.detail });
       runner.trigger();
       return;
     }
@@ -163,6 +197,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   async function pass(): Promise<void> {
     await core.queue.run(async () => {
+      if (given) return;
       for (const director of dirty) tracker.refreshDirector(director);
       dirty.clear();
       const { config } = core.running;
@@ -171,8 +206,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   function tellOutcome(outcome: { readonly failures: number; readonly error: Error | null }): void {
-    if (outcome.error === null) return events.add({ kind: 'apply-recovered', who: 'weir', text: 'the data plane follows the running configuration again' });
-    if (outcome.failures === 1) events.add({ kind: 'apply-failed', who: 'weir', text: `${outcome.error.message}; tried again until it succeeds` });
+    if (outcome.error === null) return events.add({ kind: 'apply-recovered', who: 'weir', service: 'lvs', text: 'the data plane follows the running configuration again' });
+    if (outcome.failures === 1) events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `${outcome.error.message}; tried again until it succeeds` });
   }
 
   function watchHealth(): void {
@@ -180,8 +215,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (life === 'stopped') return;
       const found = index.get(change.key);
       const where = found ? `${change.director}/${found.server.name}` : change.key;
-      const kind = `server-${change.to.state}`;
-      events.add({ kind, who: 'weir', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
+      // A step of a slow start is no news to people.
+      if (change.from.state !== change.to.state) events.add({ kind: `server-${change.to.state}`, who: 'weir', service: 'health', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
       if (found) {
         tracker.refreshServer(found.director, found.server);
         dirty.add(found.director);
@@ -207,14 +242,19 @@ export function createDaemon(options: DaemonOptions): Daemon {
     let kept: { readonly atMs: number; readonly config: Config; readonly issues: readonly Issue[] } | null = null;
     return () => {
       const { config } = core.running;
-      if (kept?.config !== config || clock.now() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.now(), config, issues: options.hostIssues?.(config, core.engine.name) ?? [] };
+      if (kept?.config !== config || clock.steady() - kept.atMs > HOST_ISSUES_MS) kept = { atMs: clock.steady(), config, issues: options.hostIssues?.(config, { engine: core.engine.name, answered: answers.seen() }) ?? [] };
       return kept.issues;
     };
   }
 
+  function seen(now: Reading): Reading {
+    answers.note(now, lvs.natActs());
+    return now;
+  }
+
   async function views(): ReturnType<Control['directors']> {
     const now = await readingOrNull(core);
-    return directorViews(core.running.config.directors, now.reading, source);
+    return directorViews(core.running.config.directors, now.reading, now.reading === null ? null : sampler.recentFrom(now.reading), source);
   }
 
   return {
@@ -223,7 +263,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       life = 'started';
       startedAtMs = clock.now();
       try {
-        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, wanted, make, networks, lvs }));
+        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, inheritance: options.inheritance ?? null, wanted, make, networks, lvs }));
       } catch (error) {
         life = 'stopped';
         await core.engine.close('leave').catch(() => undefined);
@@ -238,7 +278,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       core.changed();
       if (checks) health.start();
       sampler.start();
-      events.add({ kind: 'start', who: 'weir', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
+      events.add({ kind: 'start', who: 'weir', service: 'lvs', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
     },
     async stop(how = 'leave') {
       if (life !== 'started') return;
@@ -247,7 +287,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       core.pending?.cancel();
       await runner.stop();
       await health.stop();
-      events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
+      events.add({ kind: 'stop', who: 'weir', service: 'lvs', text: 'weir stops', audit: true });
       try {
         await core.queue.run(() => closeAll(how));
       } finally {
@@ -255,6 +295,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await store.close();
       }
     },
+    handOver: (pid, give) => core.queue.run(async () => {
+      await handOver(core, pid, give);
+      given = true;
+    }),
     imported: (documents) => core.queue.run(async () => void (await stored(store.commit({ imported: etagOf(documents) })))),
     register: (part, state) => services.register(part, state),
     status,
@@ -285,14 +329,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (!view) throw notFound('server', server, []);
       return view;
     },
-    ...createTraffic(core, tracker),
+    ...createTraffic(core, tracker, watch),
     services: () => services.views(core.running.config.services),
     service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     healthCounters: () => health.counters(),
-    natFlows: () => natFlows(core),
+    traffic: () => ({ blackholes: watch.blackholes(), expects: (director) => watch.expects(director) }),
+    natRules: () => natCounts.views(),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
-    note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),
+    // Only the API has callers to tell of.
+    note: ({ kind, who, text }) => events.add({ kind, who, service: 'api', text: text.slice(0, MAX_NOTE), audit: true }),
     subscribe: (listener: { event?(event: EventView): void; sample?(sample: SampleView): void }) => events.subscribe(listener),
   };
 }

@@ -36,14 +36,16 @@ export async function createHarness(
     readonly files?: MemoryFiles;
     readonly clock?: FakeClock;
     readonly start?: boolean;
+    /** Other living processes, by their ids. */
+    readonly lives?: Readonly<Record<number, string>>;
     readonly engineOptions?: Parameters<typeof createFakeEngine>[0];
   } = {},
 ): Promise<Harness> {
-  const { layer4, start = true, engineOptions, ...rest } = options;
+  const { layer4, start = true, engineOptions, lives = {}, ...rest } = options;
   const clock = options.clock ?? createFakeClock();
   const files = options.files ?? createMemoryFiles();
   const warnings: StoreError[] = [];
-  const store = await openStore({ dir: '/state', files, processes: { pid: 1, lifeOf: (pid) => (pid === 1 ? 'now' : null) }, now: () => clock.now(), onWarning: (w) => warnings.push(w) });
+  const store = await openStore({ dir: '/state', files, processes: { pid: 1, lifeOf: (pid) => (pid === 1 ? 'now' : (lives[pid] ?? null)) }, now: () => clock.now(), onWarning: (w) => warnings.push(w) });
   const health = createFakeHealth(clock);
   const engines: FakeEngine[] = [];
   const daemon = createDaemon({
@@ -87,6 +89,7 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
   const states = new Map<string, Health>();
   const listeners: Parameters<HealthService['onChange']>[0][] = [];
   const evidences: { key: string; detail: string }[] = [];
+  const verdicts = new Map<string, string>();
   const health: FakeHealth = {
     get targets() {
       return targets;
@@ -98,13 +101,23 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
     setTargets(next) {
       targets = next;
     },
-    health: (key) => states.get(key) ?? { state: 'unknown', reason: 'not checked', sinceMs: 0, last: null },
+    health: (key) => states.get(key) ?? { state: 'unknown', reason: 'not checked', sinceMs: 0, last: null, weightPercent: 100 },
     evidence(key, detail) {
       evidences.push({ key, detail });
       change(key, 'down', detail);
     },
+    passive(key, verdict) {
+      if ((verdict ?? null) === null ? !verdicts.delete(key) : verdicts.get(key) === verdict?.reason) return;
+      if (verdict !== null) verdicts.set(key, verdict.reason);
+      if (verdict === null || !verdict.out) return change(key, 'up', verdict?.reason ?? 'back', verdict?.percent ?? 100);
+      change(key, 'down', verdict.reason);
+    },
     onChange: (listener) => void listeners.push(listener),
     counters: () => ({ done: 0, failed: 0, late: 0, targets: targets.length }),
+    memory: () => [...states].map(([key, known]) => ({ key, checked: true, known })),
+    remember(memory) {
+      for (const { key, known } of memory) states.set(key, known as Health);
+    },
     start() {
       running = true;
     },
@@ -118,12 +131,12 @@ export function createFakeHealth(clock: { now(): number }): FakeHealth {
     },
   };
 
-  function change(key: string, state: Health['state'], reason: string): void {
+  function change(key: string, state: Health['state'], reason: string, weightPercent = 100): void {
     const from = health.health(key);
-    const to: Health = { state, reason, sinceMs: clock.now(), last: { ok: state === 'up', detail: reason, latencyMs: 1, atMs: clock.now() } };
+    const to: Health = { state, reason, weightPercent, sinceMs: clock.now(), last: { ok: state === 'up', detail: reason, latencyMs: 1, atMs: clock.now() } };
     states.set(key, to);
     const [director = '', server = ''] = key.split('|');
-    if (from.state !== state) for (const listener of listeners) listener({ key, director, server, from, to });
+    if (from.state !== state || from.weightPercent !== weightPercent) for (const listener of listeners) listener({ key, director, server, from, to });
   }
 
   return health;

@@ -33,6 +33,8 @@ export interface LvsService {
   /** Sets the switches of the running configuration where the engine is the kernel's LVS. Throws Refusal APPLY_FAILED. */
   setSwitches(): void;
   undoSwitches(): void;
+  /** True while the kernel lets NAT rules act on what LVS balances. */
+  natActs(): boolean;
   behind(): readonly Behind[];
 }
 
@@ -92,6 +94,7 @@ export function lvsPart(core: Core, options: { readonly wanted: () => EngineWant
   };
   return {
     part, setSwitches, undoSwitches,
+    natActs: () => conntrack === true,
     behind() {
       const on = natActsOnBalanced(core.running.config);
       return conntrack === null || conntrack === on ? [] : [{ service: 'lvs', text: `conntrack is ${on ? 'on' : 'off'} in the configuration and ${conntrack ? 'on' : 'off'} in the kernel` }];
@@ -129,7 +132,7 @@ async function replaceEngine(core: Core, wanted: EngineWanted, make: MakeEngine)
     throw error;
   }
   // A broken engine may not even close; what it held, the new one finds out.
-  await old.engine.close('remove').catch((error: unknown) => core.events.add({ kind: 'engine-fault', who: 'weir', text: `engine ${old.engine.name} did not close: ${String(error)}` }));
+  await old.engine.close('remove').catch((error: unknown) => core.events.add({ kind: 'engine-fault', who: 'weir', service: 'lvs', text: `engine ${old.engine.name} did not close: ${String(error)}` }));
   try {
     await carryOut(core, await planTo(core, desired, core.running.config));
   } catch (error) {

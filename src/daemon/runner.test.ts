@@ -84,3 +84,34 @@ test('without a trigger there is a pass a minute, and none after stop', async ()
   assert.equal(passes, 3);
   assert.equal(clock.pending(), 0);
 });
+
+test('a clock that is set back or on delays no pass and hastens none', async () => {
+  for (const jumpMs of [-3_600_000, 3_600_000, -10 * 365 * 86_400_000]) {
+    const clock = createFakeClock(0);
+    const at: number[] = [];
+    let works = true;
+    const runner = createRunner({
+      clock,
+      pass: async () => {
+        at.push(clock.steady());
+        if (!works) throw new Error('refused');
+      },
+    });
+    runner.start();
+    runner.trigger();
+    await clock.advance(0);
+    clock.jump(jumpMs);
+    runner.trigger();
+    await clock.advance(20);
+    assert.deepEqual(at, [0, 20], `a trigger after a jump of ${jumpMs} ms`);
+    works = false;
+    runner.trigger();
+    await clock.advance(20);
+    clock.jump(jumpMs);
+    await clock.advance(249);
+    assert.equal(at.length, 3);
+    await clock.advance(1);
+    assert.equal(at.length, 4, 'the retry comes when it was due');
+    await runner.stop();
+  }
+});

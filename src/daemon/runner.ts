@@ -15,7 +15,7 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
-/** `failures` in a row, the last error, and when the next try is (null: none is owed). */
+/** `failures` in a row, the last error, and when the next try is by the steady clock (null: none is owed). */
 export interface RunnerState {
   readonly failures: number;
   readonly lastError: Error | null;
@@ -58,7 +58,7 @@ export function createRunner(options: RunnerOptions): Runner {
       if (timer.atMs <= atMs) return;
       timer.cancel();
     }
-    const cancel = clock.after(Math.max(0, atMs - clock.now()), () => {
+    const cancel = clock.after(Math.max(0, atMs - clock.steady()), () => {
       timer = null;
       running = once().finally(() => {
         running = null;
@@ -72,18 +72,18 @@ export function createRunner(options: RunnerOptions): Runner {
   async function once(): Promise<void> {
     if (!started) return;
     wanted = false;
-    const beganMs = clock.now();
+    const beganMs = clock.steady();
     try {
       await options.pass();
       settle(null);
     } catch (error) {
       settle(error instanceof Error ? error : new Error(String(error)));
     }
-    costMs = Math.max(0, clock.now() - beganMs);
+    costMs = Math.max(0, clock.steady() - beganMs);
   }
 
   function settle(error: Error | null): void {
-    lastMs = clock.now();
+    lastMs = clock.steady();
     const before = state.failures;
     const failures = error ? before + 1 : 0;
     state = { failures, lastError: error, retryAtMs: error ? lastMs + Math.min(retryMaxMs, retryMs * 2 ** Math.min(before, 20)) : null };
@@ -94,7 +94,7 @@ export function createRunner(options: RunnerOptions): Runner {
     trigger() {
       wanted = true;
       // What is owed after a failure keeps its distance too: a flapping server must not hammer a failing engine.
-      planAt(Math.max(lastMs + distanceMs(), state.retryAtMs ?? clock.now(), clock.now()));
+      planAt(Math.max(lastMs + distanceMs(), state.retryAtMs ?? clock.steady(), clock.steady()));
     },
     succeeded() {
       settle(null);
@@ -103,7 +103,7 @@ export function createRunner(options: RunnerOptions): Runner {
     start() {
       if (started) return;
       started = true;
-      planAt(wanted ? clock.now() : clock.now() + maxMs);
+      planAt(wanted ? clock.steady() : clock.steady() + maxMs);
     },
     async stop() {
       started = false;

@@ -7,23 +7,31 @@ import { carryOut, desiredFor, planTo, stored, type Core } from './core.ts';
 import { makeEngine, type EngineWanted, type LvsService, type MakeEngine } from './lvs.ts';
 import type { NetworkServices } from './network.ts';
 import { overridesOf } from './overrides.ts';
+import type { Inheritance } from './handover.ts';
+import { overriddenTargets } from './targets.ts';
 
 const EMPTY: Documents = { layer4: '', nat: '', services: '' };
 
-/** Makes `core` run what was saved, or `initial` when it is new. Throws Refusal or StoreError, having stored nothing. */
+/** Makes `core` run what was saved, or `initial` when it is new, or what ran when there is an inheritance. Throws Refusal or StoreError, having stored nothing. */
 export async function startUp(
   core: Core,
   options: {
-    readonly initial: Documents | null; readonly wanted: () => EngineWanted; readonly make: MakeEngine;
+    readonly initial: Documents | null; readonly inheritance: Inheritance | null; readonly wanted: () => EngineWanted; readonly make: MakeEngine;
     readonly networks: Pick<NetworkServices, 'start'>; readonly lvs: Pick<LvsService, 'setSwitches'>;
   },
 ): Promise<void> {
   const { store } = core;
-  const { documents, change, revision } = startingPoint(store, options.initial);
+  const { inheritance } = options;
+  const { documents, change, revision } = startingPoint(store, options.initial, inheritance !== null);
   const { config } = requireConfig(core, documents, 'the configuration to start with');
   core.overrides = overridesOf(store.state()?.overrides ?? []);
-  core.lvs = config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running';
+  core.lvs = inheritance?.lvs ?? (config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running');
   core.running = { documents, etag: etagOf(documents), config, issues: core.parseText(documents).issues, revision };
+  if (inheritance !== null) {
+    // Before the first plan: a server that is down must not take sessions until its next check.
+    core.health.remember(inheritance.health);
+    core.health.setTargets(overriddenTargets(config, core.overrides));
+  }
   // First, because a VIP must be on an interface before an engine can listen on it.
   await options.networks.start();
   const wanted = options.wanted();
@@ -46,8 +54,9 @@ export async function startUp(
 }
 
 /** Returns which documents run at the start, and what the store must learn of it (null: nothing). */
-function startingPoint(store: Store, initial: Documents | null): { readonly documents: Documents; readonly change: StateChange | null; readonly revision: number } {
+function startingPoint(store: Store, initial: Documents | null, goesOn: boolean): { readonly documents: Documents; readonly change: StateChange | null; readonly revision: number } {
   const state = store.state();
+  if (state && goesOn) return { documents: state.running.documents, change: null, revision: state.running.revision };
   const start = (note: string): NonNullable<StateChange['revision']> => ({ who: 'weir', what: 'start', note });
   if (!state || (initial && etagOf(initial) !== state.imported)) {
     const documents = initial ?? EMPTY;

@@ -15,6 +15,8 @@ export interface ServerStatus {
 
 export interface Tracker {
   server(director: Director, server: Server): ServerStatus;
+  /** The state alone, for those who ask about every server once a second. */
+  state(director: Director, server: Server): ServerState;
   director(director: Director): DirectorView['state'];
   /** Looks at every server again; servers that are gone are forgotten. Tells directors whose state changed. */
   refresh(): void;
@@ -50,19 +52,21 @@ export function createTracker(
 
   function note(director: Director, server: Server, into: Known): void {
     const key = healthKey(director, server);
-    const { state } = judge(director, server);
+    const { state, cause, health } = judge(director, server);
     const known = servers.get(key);
-    into.set(key, known?.state === state ? known : { state, sinceMs: core.clock.now() });
+    // Seen for the first time: health may know it from a predecessor (docs/adr/0017).
+    const sinceMs = known === undefined && cause === 'health' && health.sinceMs > 0 ? health.sinceMs : core.clock.now();
+    into.set(key, known?.state === state ? known : { state, sinceMs });
   }
 
   function directorState(director: Director): DirectorView['state'] {
     let [usable, down, sorry] = [false, false, false];
     for (const server of director.servers) {
-      const { state } = judge(director, server);
+      const { state, health } = judge(director, server);
       // A sorry server of weight 0 still serves: it is chosen for being sorry.
       if (server.sorry) sorry ||= takesNew(state);
       else if (state === 'down') down = true;
-      else usable ||= takesNew(state) && server.weight > 0;
+      else usable ||= takesNew(state) && server.weight > 0 && health.weightPercent > 0;
     }
     if (usable) return down ? 'degraded' : 'up';
     return sorry ? 'sorry' : 'down';
@@ -82,6 +86,7 @@ export function createTracker(
       const sinceMs = known?.state === judged.state ? known.sinceMs : core.clock.now();
       return { state: judged.state, reason: reasonText(director, server, judged), sinceMs };
     },
+    state: (director, server) => judge(director, server).state,
     director: directorState,
     refresh() {
       const nextServers: Known = new Map();

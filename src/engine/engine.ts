@@ -49,9 +49,9 @@ export interface Succession {
   handOver(give: (handover: EngineHandover) => Promise<void>): Promise<void>;
 }
 
-/** What a successor needs: `bytes` mean something to the same engine alone, `descriptors` are open files of this process. */
+/** What a successor needs: `parts` mean something to the same engine alone, `descriptors` are open files of this process. */
 export interface EngineHandover {
-  readonly bytes: Uint8Array;
+  readonly parts: readonly Uint8Array[];
   readonly descriptors: readonly number[];
 }
 

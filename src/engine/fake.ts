@@ -8,6 +8,7 @@ import {
   type Engine, type EngineEvent, type EngineName, type Explanation, type ExplainQuery, type PageRequest, type PinRequest, type Probe, type Reading,
   type SessionFilter, type SessionPage, type SessionView, type Unsupported,
 } from './engine.ts';
+import { pinTarget } from './pin-target.ts';
 import { RESPONSE_BUCKETS, responseBucket } from './response-times.ts';
 import { hostPortText } from '../net/endpoint.ts';
 import { applySteps, diff } from '../plan/diff.ts';
@@ -20,6 +21,7 @@ export interface FakeFaults {
   applyAt?: { readonly step: number; readonly landed?: boolean; readonly message?: string; readonly cure?: string } | null;
   observe?: Error | null;
   read?: Error | null;
+  pin?: Error | null;
 }
 
 export interface FakeEngine extends Engine {
@@ -175,10 +177,9 @@ export function createFakeEngine(options: {
   }
 
   function pin({ director, client, server }: PinRequest): number {
-    const d = current.directors.find((x) => x.name === director);
-    const s = d?.servers.find((x) => x.name === server);
-    if (!d || !s) throw new EngineError(`director '${director}' has no server '${server}'`, { cure: 'weir servers lists them' });
-    if (s.state === 'down' || s.state === 'disabled') throw new EngineError(`server '${server}' is ${s.state}: a session there would be lost`, { cure: 'pin to a server that is up' });
+    if (faults.pin) throw faults.pin;
+    const { director: d, index } = pinTarget(current.directors, { director, server });
+    const s = d.servers[index];
     const found = sessions.filter((x) => matches(x, { director, client }));
     for (const session of found) session.serverKey = serverKey(s);
     return found.length;

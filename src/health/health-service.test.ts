@@ -14,17 +14,19 @@ const REFUSED: CheckResult = { ok: false, detail: 'ICMP port unreachable', laten
 const SILENT: CheckResult = { ok: false, detail: 'no answer', latencyMs: 1 };
 
 function target(key: string, more: Partial<Target> = {}): Target {
-  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, ...more };
+  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, slowStartMs: 0, damping: null, ...more };
 }
 
-function set(options: { answer?: (t: Target) => CheckResult; maxInFlight?: number } = {}) {
+function set(options: { answer?: (t: Target) => CheckResult; maxInFlight?: number; aheadMs?: number } = {}) {
   const clock = createFakeClock();
+  const { aheadMs = 0 } = options;
   const checked: string[] = [];
   const changes: string[] = [];
   const logged: string[] = [];
   let answer = options.answer ?? (() => GOOD);
   const health = createHealthService({
     ...clock,
+    nowMs: () => clock.nowMs() + aheadMs,
     random: () => 0,
     log: (text) => logged.push(text),
     runCheck: async (t) => {
@@ -109,7 +111,7 @@ test('a changed check keeps a server down until its first good answer', async ()
 
 test('probes are compared by what they hold', async () => {
   const { clock, health, checked } = set();
-  const udp = (send: number): Partial<Target> => ({ probe: { kind: 'udp', send: Uint8Array.of(send), expect: null } });
+  const udp = (send: number): Partial<Target> => ({ probe: { kind: 'udp', send: Uint8Array.of(send), expect: null, dynamic: false } });
   health.setTargets([target('a', udp(1))]);
   health.start();
   await clock.advance(1100);
@@ -215,7 +217,7 @@ test('stop ends real checks at once, leaves no socket, and start goes on from th
   let changed = (): void => undefined;
   const health = createHealthService();
   health.onChange(() => changed());
-  const t = target('a', { port: server.address().port, intervalMs: 1000, timeoutMs: 30_000, probe: { kind: 'udp', send: Uint8Array.of(1), expect: { kind: 'regex', source: 'ok', flags: '' } } });
+  const t = target('a', { port: server.address().port, intervalMs: 1000, timeoutMs: 30_000, probe: { kind: 'udp', send: Uint8Array.of(1), expect: { kind: 'regex', source: 'ok', flags: '' }, dynamic: false } });
   const first = once(server, 'message');
   health.setTargets([t]);
   health.start();
@@ -235,4 +237,24 @@ test('stop ends real checks at once, leaves no socket, and start goes on from th
   assert.equal(asked, 1);
   await health.stop();
   server.close();
+});
+
+test('what is known outlives the process: states, counts, evidence and its hold, whatever the monotonic clock reads', async () => {
+  const old = set({ answer: (t) => (t.key === 'a' ? GOOD : REFUSED) });
+  old.health.setTargets([target('a'), target('b')]);
+  old.health.start();
+  await old.clock.advance(30_000);
+  old.health.evidence('free', 'ICMP port unreachable', old.clock.wallMs());
+  const memory = JSON.parse(JSON.stringify(old.health.memory())) as ReturnType<typeof old.health.memory>;
+  const next = set({ answer: () => SILENT, aheadMs: 5e6 });
+  await next.clock.advance(old.clock.wallMs() - next.clock.wallMs());
+  const told: string[] = [];
+  next.health.onChange((c) => told.push(c.key));
+  next.health.remember(memory);
+  next.health.setTargets([target('a'), target('b'), target('c')]);
+  assert.deepEqual(['a', 'b', 'c', 'free'].map((key) => state(next.health.health(key))), ['up', 'down', 'unknown', 'down']);
+  assert.deepEqual(next.health.health('b'), old.health.health('b'));
+  assert.deepEqual(told, [], 'nothing has changed, so nothing is told');
+  await next.clock.advance(HOLD_FIRST_MS + 1);
+  assert.equal(state(next.health.health('free')), 'unknown', 'the hold ends when it would have');
 });

@@ -5,11 +5,12 @@
 import { createAgenda, type SetTimer } from './agenda.ts';
 import type { CheckEnv } from './checks/attempt.ts';
 import { runCheck as runOne } from './checks/check-for.ts';
-import type { CheckResult, Health, HealthService, Target } from './health.ts';
+import type { CheckResult, Health, HealthMemory, HealthService, PassiveVerdict, Target } from './health.ts';
 import { createIcmpSockets, type IcmpSockets } from './icmp-socket.ts';
 import { createNeighbours, type Neighbours } from './neighbours.ts';
+import { nextRampMs, overlay, rampPercent } from './overlay.ts';
 import { createScheduler } from './scheduler.ts';
-import { initialHealth, lapseAtMs, step, type HealthEvent, type ServerHealth, type Thresholds } from './state.ts';
+import { initialHealth, lapseAtMs, shifted, step, type HealthEvent, type ServerHealth, type Thresholds } from './state.ts';
 import { namesOfKey } from './targets.ts';
 
 export interface HealthDeps {
@@ -24,6 +25,8 @@ export interface HealthDeps {
   /** Runs one check, in place of the checks of checks/. */
   readonly runCheck?: (target: Target, env: CheckEnv) => Promise<CheckResult>;
   readonly maxInFlight?: number;
+  /** Where the programs of execcheck lie. Default DEFAULT_PROGRAMS. */
+  readonly programsDirectory?: string;
   /** Takes one line for the operator: a check that cannot run, a listener that threw. */
   readonly log?: (text: string) => void;
 }
@@ -47,15 +50,29 @@ export interface RunningHealthService extends HealthService {
 /** Unchecked servers with evidence against them that are remembered at once. Beyond it evidence is dropped and counted: traffic goes on as before. */
 export const MAX_EVIDENCE = 65_536;
 
+/** Where the programs of execcheck lie unless weir was told otherwise. */
+export const DEFAULT_PROGRAMS = '/etc/weir/checks';
+
 const COMPLAIN_EVERY_MS = 60_000;
 const MAX_COMPLAINTS = 1000;
 
 type Change = { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health };
 
 interface Entry {
-  /** null: not checked, remembered for the evidence against it. */
+  /** null: not checked, remembered for what the traffic says against it. */
   target: Target | null;
   of: ServerHealth;
+  /** What the daemon is told: `of` under what follows. */
+  shown: Health;
+  passive: PassiveVerdict | null;
+  /** Date.now() time of the verdict. */
+  passiveSinceMs: number;
+  /** When it came back (monotonic); null: its slow start is over. */
+  rampFromMs: number | null;
+}
+
+function newEntry(target: Target | null, of: ServerHealth): Entry {
+  return { target, of, shown: of.health, passive: null, passiveSinceMs: 0, rampFromMs: null };
 }
 
 /** Returns a health service without targets, not started. Every dep has a real default. */
@@ -73,6 +90,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     random,
     icmp,
     neighbours: deps.neighbours ?? createNeighbours({ nowMs, setTimer }),
+    programs: { directory: deps.programsDirectory ?? DEFAULT_PROGRAMS, running: 0 },
     cancels: new Set(),
   };
   const runCheck = deps.runCheck ?? runOne;
@@ -80,6 +98,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
   const entries = new Map<string, Entry>();
   const listeners: ((change: Change) => void)[] = [];
   const lapses = createAgenda<string>({ nowMs, setTimer: setIdleTimer, onDue: (key) => feed(key, { kind: 'lapse', nowMs: nowMs(), atMs: wallMs() }) });
+  const ramps = createAgenda<string>({ nowMs, setTimer: setIdleTimer, onDue: (key) => refresh(key) });
   const scheduler = createScheduler({
     nowMs,
     setTimer: setIdleTimer,
@@ -91,6 +110,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       return after !== null && !after.decided && after.bad > 0 ? 'soon' : 'usual';
     },
   });
+  const remembered = new Map<string, ServerHealth>();
   const complained = new Map<string, number>();
   let changes: Change[] = [];
   let targets = 0;
@@ -108,9 +128,33 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       if (lapse === null) lapses.delete(key);
       else lapses.set(key, lapse);
     }
-    if (entry.target === null && after.evidence === null) forget(key);
-    if (after.health.state !== before.health.state) tell({ key, ...namesOf(key, entry), from: before.health, to: after.health });
+    if (after.health.state !== before.health.state) {
+      const comesBack = before.health.state === 'down' && after.health.state === 'up' && (entry.target?.slowStartMs ?? 0) > 0;
+      entry.rampFromMs = comesBack ? nowMs() : null;
+    }
+    refresh(key);
     return after;
+  }
+
+  /** Puts together what is shown of a server, and tells when its state or its weight is another. */
+  function refresh(key: string): void {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    const before = entry.shown;
+    const slowStartMs = entry.target?.slowStartMs ?? 0;
+    const elapsedMs = entry.rampFromMs === null ? Infinity : nowMs() - entry.rampFromMs;
+    const next = entry.rampFromMs === null ? null : nextRampMs(elapsedMs, slowStartMs);
+    if (next === null) {
+      if (entry.rampFromMs !== null) ramps.delete(key);
+      entry.rampFromMs = null;
+    } else {
+      ramps.set(key, nowMs() + next - elapsedMs);
+    }
+    const { of, passive, passiveSinceMs } = entry;
+    const after = overlay(of.health, { answeredPercent: of.answeredPercent, rampPercent: rampPercent(elapsedMs, slowStartMs), passive, passiveSinceMs });
+    entry.shown = after;
+    if (entry.target === null && of.evidence === null && passive === null) forget(key);
+    if (after.state !== before.state || after.weightPercent !== before.weightPercent) tell({ key, ...namesOf(key, entry), from: before, to: after });
   }
 
   /** Thousands of servers may share one trouble of this host: it is told once a minute, not once a server. */
@@ -128,6 +172,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     if (entry.target === null) unchecked--;
     entries.delete(key);
     lapses.delete(key);
+    ramps.delete(key);
   }
 
   function tell(change: Change): void {
@@ -149,20 +194,28 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
     }
   }
 
+  function enter(key: string, target: Target | null, of: ServerHealth): void {
+    entries.set(key, newEntry(target, of));
+    const lapse = lapseAtMs(of);
+    if (lapse !== null) lapses.set(key, lapse);
+  }
+
   function watch(target: Target, batch: number): void {
     const entry = entries.get(target.key);
     const at = { nowMs: nowMs(), atMs: wallMs() };
     if (entry === undefined) {
-      entries.set(target.key, { target, of: initialHealth(at.atMs, true) });
+      enter(target.key, target, remembered.get(target.key) ?? initialHealth(at.atMs, true));
     } else if (entry.target === null) {
       // What the data plane saw stands; from here on checks must prove the server.
       entry.target = target;
       entry.of = { ...entry.of, decided: entry.of.evidence?.standing === true };
+      if (entry.of.evidence === null) entry.of = initialHealth(at.atMs, true);
+      refresh(target.key);
       unchecked--;
     } else {
       const change = changeOf(entry.target, target);
       entry.target = target;
-      if (change === null) return;
+      if (change === null) return refresh(target.key);
       feed(target.key, { kind: change, ...at });
     }
     scheduler.set(target, batch);
@@ -179,10 +232,11 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       }
       const batch = next.reduce((n, target) => n + (entries.has(target.key) ? 0 : 1), 0);
       for (const target of next) watch(target, batch);
+      remembered.clear();
       targets = wanted.size;
     },
     health(key) {
-      return entries.get(key)?.of.health ?? NOT_CHECKED;
+      return entries.get(key)?.shown ?? NOT_CHECKED;
     },
     evidence(key, detail, atMs) {
       if (!entries.has(key)) {
@@ -191,14 +245,42 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
           return;
         }
         unchecked++;
-        entries.set(key, { target: null, of: initialHealth(atMs, false) });
+        entries.set(key, newEntry(null, initialHealth(atMs, false)));
       }
       feed(key, { kind: 'evidence', detail, nowMs: nowMs(), atMs });
+    },
+    passive(key, verdict) {
+      let entry = entries.get(key);
+      if (entry === undefined) {
+        if (verdict === null) return;
+        if (unchecked >= MAX_EVIDENCE) {
+          evidenceDropped++;
+          return;
+        }
+        unchecked++;
+        entries.set(key, (entry = newEntry(null, { ...initialHealth(0, false), health: NOT_CHECKED })));
+      }
+      if (entry.passive === verdict || (verdict !== null && entry.passive?.out === verdict.out && entry.passive.percent === verdict.percent && entry.passive.reason === verdict.reason)) return;
+      if (entry.passive?.out !== verdict?.out) entry.passiveSinceMs = wallMs();
+      entry.passive = verdict;
+      refresh(key);
     },
     onChange(listener) {
       listeners.push(listener);
     },
     counters: () => ({ ...scheduler.counters(), targets, evidenceDropped }),
+    // Processes share the wall clock and nothing else: evidence is told by it.
+    memory: (): readonly HealthMemory[] => [...entries].map(([key, { target, of }]) => ({ key, checked: target !== null, known: shifted(of, wallMs() - nowMs()) })),
+    remember(memory) {
+      for (const { key, checked, known } of memory) {
+        const of = shifted(known as ServerHealth, nowMs() - wallMs());
+        if (checked) remembered.set(key, of);
+        else if (unchecked < MAX_EVIDENCE) {
+          unchecked++;
+          enter(key, null, of);
+        }
+      }
+    },
     start: () => scheduler.start(),
     async stop() {
       const stopped = scheduler.stop();
@@ -209,10 +291,12 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
   };
 }
 
-const NOT_CHECKED: Health = Object.freeze({ state: 'unknown', reason: 'not checked', sinceMs: 0, last: null });
+const NOT_CHECKED: Health = Object.freeze({ state: 'unknown', reason: 'not checked', sinceMs: 0, last: null, weightPercent: 100 });
 
 function thresholds({ target }: Entry): Thresholds {
-  return target === null ? { rise: 1, fall: 1, checked: false } : { rise: Math.max(1, target.rise), fall: Math.max(1, target.fall), checked: true };
+  if (target === null) return { rise: 1, fall: 1, checked: false, damping: null };
+  const { rise, fall, damping, intervalMs } = target;
+  return { rise: Math.max(1, rise), fall: Math.max(1, fall), checked: true, damping: damping === null ? null : { ...damping, intervalMs: Math.max(1, intervalMs) } };
 }
 
 function namesOf(key: string, { target }: Entry): { readonly director: string; readonly server: string } {
@@ -222,7 +306,7 @@ function namesOf(key: string, { target }: Entry): { readonly director: string; r
 /** What changed between two targets of one key: what is asked, how often, or nothing. */
 function changeOf(a: Target, b: Target): 'check-changed' | 'timing-changed' | null {
   if (a.ip.text !== b.ip.text || a.port !== b.port || a.source?.text !== b.source?.text || !sameProbe(a.probe, b.probe)) return 'check-changed';
-  return a.intervalMs !== b.intervalMs || a.timeoutMs !== b.timeoutMs || a.rise !== b.rise || a.fall !== b.fall ? 'timing-changed' : null;
+  return a.intervalMs !== b.intervalMs || a.timeoutMs !== b.timeoutMs || a.rise !== b.rise || a.fall !== b.fall || a.damping?.count !== b.damping?.count || a.damping?.withinMs !== b.damping?.withinMs ? 'timing-changed' : null;
 }
 
 function sameProbe(a: Target['probe'], b: Target['probe']): boolean {

@@ -1,6 +1,6 @@
 /** What health tells and is told: the scheduler owns the states, everyone else reads them. */
 import type { ServerState } from '../balance/terms.ts';
-import type { CheckKind } from '../config/model.ts';
+import type { CheckKind, Damping } from '../config/model.ts';
 import type { Ip } from '../net/ip.ts';
 
 /** One server to watch; `key` is unique (director and serverKey). */
@@ -17,6 +17,9 @@ export interface Target {
   readonly rise: number;
   readonly fall: number;
   readonly source: Ip | null;
+  /** Over this time a server that comes back gets its weight; 0: at once. */
+  readonly slowStartMs: number;
+  readonly damping: Damping | null;
 }
 
 export interface CheckResult {
@@ -29,14 +32,35 @@ export interface CheckResult {
    * `cannot`: the check could not run (no privilege, no socket, not built): says nothing of the server, never puts one out.
    */
   readonly finding?: 'refused' | 'cannot';
+  /** The share of its weight, 0..100, that the answer asks for; absent: the answer says nothing of it. */
+  readonly weightPercent?: number;
 }
 
-/** A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. */
+/**
+ * A server's health. `evidence` states (ICMP from the data plane) lapse by themselves or by `rise` good checks. `weightPercent` is the share
+ * of its configured weight, 0..100, that checks, a slow start and passive health leave it.
+ */
 export interface Health {
+  readonly weightPercent: number;
   readonly state: Extract<ServerState, 'up' | 'unknown' | 'down'>;
   readonly reason: string;
   readonly sinceMs: number;
   readonly last: (CheckResult & { readonly atMs: number }) | null;
+}
+
+/** What is known of one server, for the service of a successor: JSON. Only health-service.ts looks into `known`. */
+export interface HealthMemory {
+  readonly key: string;
+  readonly checked: boolean;
+  readonly known: unknown;
+}
+
+/** What passive health says of a server: out, or back with a part of its weight. */
+export interface PassiveVerdict {
+  readonly out: boolean;
+  /** 0..100; 0 when out. */
+  readonly percent: number;
+  readonly reason: string;
 }
 
 /** The checker's face to the daemon. */
@@ -47,10 +71,16 @@ export interface HealthService {
   health(key: string): Health;
   /** The data plane saw ICMP unreachable from this server: down at once; unchecked servers are tried again after the hold time. */
   evidence(key: string, detail: string, atMs: number): void;
-  /** Called after each state change, never re-entrantly. */
+  /** What the traffic itself says of a server, in place of what it said before; null: nothing. */
+  passive(key: string, verdict: PassiveVerdict | null): void;
+  /** Called after each change of state or weight, never re-entrantly. */
   onChange(listener: (change: { readonly key: string; readonly director: string; readonly server: string; readonly from: Health; readonly to: Health }) => void): void;
   /** Called with the number of checks done, failed, and late since start. */
   counters(): { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number };
+  /** Returns all that is known, for `remember` of another process. */
+  memory(): readonly HealthMemory[];
+  /** Takes over what another service knew; call before the first setTargets. Targets it did not know start as they always do. */
+  remember(memory: readonly HealthMemory[]): void;
   start(): void;
   stop(): Promise<void>;
 }

@@ -8,8 +8,8 @@ const GOOD: CheckResult = { ok: true, detail: 'fine', latencyMs: 1 };
 const SILENT: CheckResult = { ok: false, detail: 'no answer within 5000 ms', latencyMs: 5000 };
 const REFUSED: CheckResult = { ok: false, detail: 'ICMP port unreachable', latencyMs: 1, finding: 'refused' };
 const CANNOT: CheckResult = { ok: false, detail: 'no privilege', latencyMs: 0, finding: 'cannot' };
-const CHECKED: Thresholds = { rise: 2, fall: 3, checked: true };
-const UNCHECKED: Thresholds = { rise: 1, fall: 1, checked: false };
+const CHECKED: Thresholds = { rise: 2, fall: 3, checked: true, damping: null };
+const UNCHECKED: Thresholds = { rise: 1, fall: 1, checked: false, damping: null };
 
 function result(r: CheckResult, nowMs = 0, startedMs = nowMs): HealthEvent {
   return { kind: 'result', result: r, startedMs, nowMs, atMs: nowMs };
@@ -140,7 +140,7 @@ test('however checks flap, a decided server changes exactly at `rise` good or `f
   const results = fc.array(fc.constantFrom(GOOD, SILENT, REFUSED), { minLength: 1, maxLength: 60 });
   fc.assert(
     fc.property(results, fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 }), fc.boolean(), (sequence, rise, fall, startUp) => {
-      const thresholds: Thresholds = { rise, fall, checked: true };
+      const thresholds: Thresholds = { rise, fall, checked: true, damping: null };
       let s = after([result(startUp ? GOOD : REFUSED)], thresholds);
       // The model: the lengths of the runs, counted by hand.
       let state = startUp ? 'up' : 'down';

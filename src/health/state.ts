@@ -6,6 +6,8 @@
  * - Decided, only `fall` consecutive bad checks lead from up to down and only `rise` consecutive good ones back.
  * - A changed check (another kind, port, source) keeps the state and makes it undecided again, so a repaired check lets servers
  *   back at its first good answer; changed timers keep the state and start the counts anew.
+ * - Damping: a server that went down `count` times or more within `withinMs` needs twice `rise` good checks, doubled each time it goes down
+ *   again, and never more than fit into `withinMs`: however it flaps, it is let back after so long a time without a bad check.
  * - A check that cannot run counts neither way. `fall` of them in a row make an up server unknown; a down server stays down.
  * - Evidence (ICMP seen by the data plane) is down at once. A checked server comes back by `rise` good checks that began after it.
  *   An unchecked one, or one whose check cannot run, is tried again (unknown) when the hold lapses: 10 s, doubled each time the
@@ -26,6 +28,10 @@ export interface ServerHealth {
   readonly bad: number;
   readonly cannot: number;
   readonly evidence: Evidence | null;
+  /** When it went down, latest last, as far back as damping looks; monotonic. */
+  readonly downsMs: readonly number[];
+  /** The share of its weight that the last answer asked for; 100 until one does. */
+  readonly answeredPercent: number;
 }
 
 /** Times are of the monotonic clock. `standing`: it still keeps the server down. */
@@ -41,7 +47,11 @@ export interface Thresholds {
   readonly rise: number;
   readonly fall: number;
   readonly checked: boolean;
+  readonly damping: { readonly count: number; readonly withinMs: number; readonly intervalMs: number } | null;
 }
+
+/** More than these make no difference: the bound is reached before. */
+const MAX_DOWNS = 200;
 
 /** `nowMs` is monotonic and measures; `atMs` is Date.now() time and is shown. */
 export type HealthEvent = { readonly nowMs: number; readonly atMs: number } & (
@@ -55,7 +65,7 @@ export type HealthEvent = { readonly nowMs: number; readonly atMs: number } & (
 /** Returns the health of a server nothing is known of yet. */
 export function initialHealth(atMs: number, checked: boolean): ServerHealth {
   const reason = checked ? 'not checked yet' : 'not checked';
-  return { health: { state: 'unknown', reason, sinceMs: atMs, last: null }, decided: false, good: 0, bad: 0, cannot: 0, evidence: null };
+  return { health: { state: 'unknown', reason, sinceMs: atMs, last: null, weightPercent: 100 }, decided: false, good: 0, bad: 0, cannot: 0, evidence: null, downsMs: [], answeredPercent: 100 };
 }
 
 /** Returns the server's health after `event`; the same object when nothing changed. */
@@ -68,7 +78,7 @@ export function step(from: ServerHealth, event: HealthEvent, thresholds: Thresho
     case 'lapse':
       return afterLapse(from, event, thresholds);
     case 'check-changed':
-      return { ...from, decided: false, good: 0, bad: 0, cannot: 0 };
+      return { ...from, decided: false, good: 0, bad: 0, cannot: 0, answeredPercent: 100 };
     case 'timing-changed':
       return { ...from, good: 0, bad: 0, cannot: 0 };
     default:
@@ -76,13 +86,20 @@ export function step(from: ServerHealth, event: HealthEvent, thresholds: Thresho
   }
 }
 
+/** Returns the same health on a clock that reads `byMs` more. */
+export function shifted(of: ServerHealth, byMs: number): ServerHealth {
+  const { evidence } = of;
+  return evidence === null ? of : { ...of, evidence: { ...evidence, seenMs: evidence.seenMs + byMs, untilMs: evidence.untilMs + byMs } };
+}
+
 /** Returns when (monotonic ms) a `lapse` is due, or null when nothing waits for time to pass. */
 export function lapseAtMs(of: ServerHealth): number | null {
   return of.evidence === null ? null : of.evidence.standing ? of.evidence.untilMs : of.evidence.untilMs + REPEAT_WITHIN_MS;
 }
 
-function afterResult(from: ServerHealth, event: HealthEvent & { kind: 'result' }, { rise, fall }: Thresholds): ServerHealth {
-  const { result, atMs } = event;
+function afterResult(from: ServerHealth, event: HealthEvent & { kind: 'result' }, thresholds: Thresholds): ServerHealth {
+  const { result, atMs, nowMs } = event;
+  const { rise, fall } = thresholds;
   const seen = { ...from, health: { ...from.health, last: { ...result, atMs } } };
   if (result.finding === 'cannot') {
     const next = { ...seen, good: 0, bad: 0, cannot: count(from.cannot, fall) };
@@ -94,9 +111,10 @@ function afterResult(from: ServerHealth, event: HealthEvent & { kind: 'result' }
     // A check that was under way when the evidence came says nothing of the time after it.
     if (from.evidence?.standing === true && event.startedMs < from.evidence.seenMs) return seen;
     const held = from.evidence?.standing === true;
-    const need = from.decided || held ? rise : 1;
-    const next = { ...seen, good: count(from.good, need), bad: 0, cannot: 0 };
-    if (next.good < need) return next;
+    const usual = from.decided || held ? rise : 1;
+    const need = from.health.state === 'down' ? Math.max(usual, dampedRise(from.downsMs, nowMs, thresholds)) : usual;
+    const next = { ...seen, good: count(from.good, need), bad: 0, cannot: 0, answeredPercent: result.weightPercent ?? from.answeredPercent };
+    if (next.good < need) return need === usual ? next : { ...next, health: { ...next.health, reason: `${result.detail}; it goes up and down: ${next.good} of ${need} good checks in a row` } };
     const evidence = held && from.evidence !== null ? { ...from.evidence, standing: false, untilMs: event.nowMs } : from.evidence;
     const up = { ...next, decided: true, evidence };
     return from.health.state === 'up' ? up : moved(up, 'up', result.detail, atMs);
@@ -105,10 +123,25 @@ function afterResult(from: ServerHealth, event: HealthEvent & { kind: 'result' }
   const next = { ...seen, good: 0, bad: count(from.bad, fall), cannot: 0 };
   if (next.bad < need) return next;
   const down = { ...next, decided: true };
-  return from.health.state === 'down' ? down : moved(down, 'down', result.detail, atMs);
+  return from.health.state === 'down' ? down : moved(wentDown(down, nowMs, thresholds), 'down', result.detail, atMs);
 }
 
-function afterEvidence(from: ServerHealth, event: HealthEvent & { kind: 'evidence' }, { checked }: Thresholds): ServerHealth {
+/** Returns how many good checks in a row a server needs that went down at `downsMs`; 0 when nothing is damped. */
+export function dampedRise(downsMs: readonly number[], nowMs: number, { rise, damping }: Pick<Thresholds, 'rise' | 'damping'>): number {
+  if (damping === null) return 0;
+  const times = downsMs.filter((atMs) => nowMs - atMs < damping.withinMs).length;
+  if (times < damping.count) return 0;
+  // The exponent is capped, or a hundred downs would make Infinity of it.
+  return Math.min(rise * 2 ** Math.min(times - damping.count + 1, 30), Math.max(rise, Math.floor(damping.withinMs / damping.intervalMs)));
+}
+
+function wentDown(of: ServerHealth, nowMs: number, { damping }: Thresholds): ServerHealth {
+  if (damping === null) return of.downsMs.length === 0 ? of : { ...of, downsMs: [] };
+  return { ...of, downsMs: [...of.downsMs.filter((atMs) => nowMs - atMs < damping.withinMs), nowMs].slice(-MAX_DOWNS) };
+}
+
+function afterEvidence(from: ServerHealth, event: HealthEvent & { kind: 'evidence' }, thresholds: Thresholds): ServerHealth {
+  const { checked } = thresholds;
   const { nowMs, atMs, detail } = event;
   const old = from.evidence;
   if (old?.standing === true) {
@@ -120,7 +153,7 @@ function afterEvidence(from: ServerHealth, event: HealthEvent & { kind: 'evidenc
   const evidence: Evidence = { standing: true, seenMs: nowMs, holdMs, untilMs: nowMs + holdMs };
   const next = { ...from, decided: checked, good: 0, bad: 0, evidence };
   const reason = checked ? `${detail} (seen in traffic)` : `${detail} (seen in traffic; tried again after ${holdMs / 1000} s)`;
-  return from.health.state === 'down' ? next : moved(next, 'down', reason, atMs);
+  return from.health.state === 'down' ? next : moved(wentDown(next, nowMs, thresholds), 'down', reason, atMs);
 }
 
 function afterLapse(from: ServerHealth, event: HealthEvent & { kind: 'lapse' }, { checked, fall }: Thresholds): ServerHealth {

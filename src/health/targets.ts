@@ -37,6 +37,8 @@ export function targetsOf(config: Pick<Config, 'directors'>): readonly Target[] 
         rise: director.check.rise,
         fall: director.check.fall,
         source: director.check.source,
+        slowStartMs: director.check.slowStartMs,
+        damping: director.check.damping,
       })),
   );
 }

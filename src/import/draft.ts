@@ -51,6 +51,7 @@ export class ImportDraft {
   readonly #directors: ImportedDirector[] = [];
   readonly #services: { readonly line: number; readonly text: string }[] = [];
   readonly #notes: ImportNote[] = [];
+  readonly #said = new Set<string>();
   readonly #names = new Set<string>();
 
   /** `origin` is what is imported, for the comment on top: `keepalived.conf`. */
@@ -133,7 +134,11 @@ export class ImportDraft {
     return name;
   }
 
+  /** What several directors inherit is said once. */
   #note(note: ImportNote): void {
+    const key = JSON.stringify(note);
+    if (this.#said.has(key)) return;
+    if (this.#notes.length < MAX_NOTES) this.#said.add(key);
     if (this.#notes.length < MAX_NOTES) this.#notes.push(note);
     else if (this.#notes.length === MAX_NOTES) this.#notes.push({ line: note.line, kind: 'dropped', what: 'further notes', why: `more than ${MAX_NOTES}` });
   }

@@ -43,6 +43,7 @@ export function schedulerOf(name: string, line: number, draft: ImportDraft, flag
 }
 
 /** Returns the weight to write: schedulers without an eye for weights get equal ones, and 0 stays 0. */
-export function weightOf(written: number, weights: boolean): number {
+export function weightOf(written: number, weights: boolean, note: { readonly line: number; readonly draft: ImportDraft }): number {
+  if (!weights && written > 1) note.draft.dropped(note.line, `weight ${written}`, 'its scheduler has no eye for weights: all are 1');
   return weights ? written : Math.min(1, written);
 }

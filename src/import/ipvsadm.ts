@@ -96,7 +96,7 @@ function emit(service: Service, draft: ImportDraft): void {
       continue;
     }
     // Only mode nat can change a port: the others save the service's own.
-    servers.push({ line: server.line, ip: server.ip, port: mode === 'nat' && server.port !== null ? server.port : null, weight: weightOf(server.weight, weights), words: [] });
+    servers.push({ line: server.line, ip: server.ip, port: mode === 'nat' && server.port !== null ? server.port : null, weight: weightOf(server.weight, weights, { line: server.line, draft }), words: [] });
   }
   draft.director({ line, name: directorName(protocol, vip, port, mark), vip, ports: port === null ? null : { first: port, last: port }, protocol, settings, servers });
 }

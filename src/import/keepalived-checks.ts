@@ -2,6 +2,7 @@
 import { parsePort } from '../net/ports.ts';
 import { last, type Node } from './braces.ts';
 import type { ImportDraft } from './draft.ts';
+import { droppedWhy } from './keepalived-dropped.ts';
 
 /** `option` null: the server is not checked. '' is the default check. */
 export interface KeepalivedCheck {
@@ -18,6 +19,11 @@ export interface KeepalivedCheck {
 /** Every checker, the one that sees most first: a director has one check. */
 const ORDER = ['UDP_CHECK', 'DNS_CHECK', 'HTTP_GET', 'SSL_GET', 'SMTP_CHECK', 'TCP_CHECK', 'PING_CHECK', 'MISC_CHECK', 'FILE_CHECK', 'BFD_CHECK'];
 export const CHECKERS: ReadonlySet<string> = new Set(ORDER);
+/** Words of a checker that are used, or noted where they are looked at. */
+const USED: ReadonlySet<string> = new Set([
+  'connect_port', 'bindto', 'connect_timeout', 'retry', 'nb_get_retry', 'delay_loop', 'connect_ip', 'bind_if', 'bind_port', 'fwmark', 'name', 'type', 'payload', 'require_reply', 'min_reply_length', 'max_reply_length', 'url', 'virtualhost',
+]);
+const USED_IN_URL: ReadonlySet<string> = new Set(['path', 'digest', 'regex', 'status_code', 'virtualhost']);
 /** keepalived's own defaults. */
 const DELAY_LOOP_S = 60;
 const TIMEOUT_S = 5;
@@ -66,6 +72,7 @@ function optionOf(checker: Node, inherited: (word: string) => string | undefined
     const node = last(checker, word);
     if (node) draft.dropped(node.line, node.words.join(' '), 'checks go to the server itself, by its route');
   }
+  noteUnused(checker, USED, draft);
   switch (kind) {
     case 'TCP_CHECK':
       return 'tcpcheck';
@@ -85,6 +92,12 @@ function optionOf(checker: Node, inherited: (word: string) => string | undefined
       draft.dropped(line, [kind, last(checker, 'misc_path')?.words[1] ?? ''].join(' ').trim(), kind === 'MISC_CHECK' ? 'weir runs no programs: its server is not checked; see docs/reference/checks.md for what asks the service itself' : 'its server is not checked');
       return null;
   }
+}
+
+/** A checker that is dropped whole is noted whole. */
+function noteUnused(node: Node, used: ReadonlySet<string>, draft: ImportDraft): void {
+  if (/^(?:MISC|FILE|BFD)_CHECK$/.test(node.words[0] ?? '')) return;
+  for (const { line, words } of node.children ?? []) if (!used.has(words[0] ?? '')) draft.dropped(line, words.join(' '), droppedWhy(words[0] ?? ''));
 }
 
 function udpOption(checker: Node, draft: ImportDraft): string {
@@ -112,6 +125,7 @@ function hex(words: readonly string[]): string {
 function httpOption(checker: Node, inherited: (word: string) => string | undefined, draft: ImportDraft): string {
   const urls = (checker.children ?? []).filter(({ words }) => words[0] === 'url');
   const [url, ...more] = urls;
+  if (url) noteUnused(url, USED_IN_URL, draft);
   for (const other of more) draft.dropped(other.line, `url ${last(other, 'path')?.words[1] ?? ''}`, 'one is asked for');
   const digest = url && last(url, 'digest');
   if (digest) draft.dropped(digest.line, digest.words.join(' '), 'the status of the answer is looked at, not its body');

@@ -3,8 +3,10 @@ import { networkOf } from '../net/cidr.ts';
 import { ipBytes, ipFromBytes, parseIp, type Ip } from '../net/ip.ts';
 import { parsePort } from '../net/ports.ts';
 import { last, parseBraces, type Node } from './braces.ts';
+
 import { directorName, ImportDraft, type Imported, type ImportedServer } from './draft.ts';
 import { schedulerOf, weightOf } from './ipvs-words.ts';
+import { droppedWhy } from './keepalived-dropped.ts';
 import { checkOf, checkSettings, CHECKERS, seconds, type KeepalivedCheck } from './keepalived-checks.ts';
 
 /** Where a virtual server listens. */
@@ -18,28 +20,6 @@ interface Place {
 /** Addresses a group's range may hold: each becomes a director. */
 const MAX_RANGE = 256;
 const METHODS: Readonly<Record<string, string>> = { NAT: 'nat', DR: 'gateway', TUN: 'tunnel' };
-/** What weir has no like of, and why that is no loss or what to do instead. */
-const DROPPED: Readonly<Record<string, string>> = {
-  alpha: 'weir takes an unchecked server for usable and says so: unknown',
-  omega: 'weir runs no scripts',
-  quorum: 'a director uses its servers as long as one is up',
-  hysteresis: 'there is no quorum',
-  quorum_up: 'weir runs no scripts: see weir events',
-  quorum_down: 'weir runs no scripts: see weir events',
-  notify_up: 'weir runs no scripts: see weir events',
-  notify_down: 'weir runs no scripts: see weir events',
-  smtp_alert: 'weir sends no mail: see weir events and the metrics',
-  warmup: 'weir spreads the first checks by itself',
-  delay_before_retry: 'weir asks again at the interval',
-  ha_suspend: 'checks go on whoever has the address',
-  persistence_engine: 'clients are told apart by address',
-  uthreshold: 'a limit is per director: session max',
-  lthreshold: 'a limit is per director: session max',
-  snmp_name: 'the name of the director serves',
-  sorry_server_inhibit: 'the sorry server is used when nothing else is left',
-  sorry_server_lvs_method: 'a director has one mode',
-  ip_family: 'the family is that of the addresses',
-};
 const KNOWN = new Set([
   'lb_algo', 'lvs_sched', 'lb_kind', 'lvs_method', 'protocol', 'persistence_timeout', 'persistence_granularity', 'ops', 'delay_loop', 'connect_timeout', 'retry', 'inhibit_on_failure',
   'virtualhost', 'sorry_server', 'real_server', 'flag-1', 'flag-2', 'flag-3', 'sh-port', 'sh-fallback', 'mh-port', 'mh-fallback',
@@ -57,10 +37,21 @@ export function importKeepalived(text: string): Imported {
     if (word === 'virtual_server') virtualServer(node, groups, used, draft);
     else if (word.startsWith('vrrp_') || word.startsWith('static_') || word === 'garp_group') draft.dropped(node.line, node.words.join(' '), 'floating addresses stay with keepalived');
     else if (word === 'include' || word.startsWith('include')) draft.dropped(node.line, node.words.join(' '), 'import that file too');
-    else if (word !== 'virtual_server_group' && word !== 'global_defs') draft.dropped(node.line, node.words.join(' '), 'no part of balancing that weir knows');
+    else if (word === 'global_defs') globalDefs(node, draft);
+    else if (word !== 'virtual_server_group') draft.dropped(node.line, node.words.join(' '), 'no part of balancing that weir knows');
   }
   for (const [name, node] of groups) if (!used.has(name)) draft.dropped(node.line, `virtual_server_group ${name}`, 'no virtual server uses it');
   return draft.finish();
+}
+
+/** One note for what says who keepalived is and whom it tells, and one for each setting of LVS. */
+function globalDefs(node: Node, draft: ImportDraft): void {
+  draft.dropped(node.line, 'global_defs', 'weir sends no mail and has no router id; what it does is told by weir events and the metrics');
+  for (const { line, words } of node.children ?? []) {
+    const [word = ''] = words;
+    if (word === 'lvs_timeouts') draft.dropped(line, words.join(' '), 'a time is per director: session timeout');
+    else if (word.startsWith('lvs_')) draft.dropped(line, words.join(' '), word.startsWith('lvs_sync') ? 'weir synchronises no sessions' : 'the engine has its own way of starting and ending');
+  }
 }
 
 function virtualServer(node: Node, groups: ReadonlyMap<string, Node>, used: Set<string>, draft: ImportDraft): void {
@@ -71,12 +62,22 @@ function virtualServer(node: Node, groups: ReadonlyMap<string, Node>, used: Set<
   if (places.length === 0) return;
   const shared = settingsOf(node, draft);
   const { servers, check } = serversOf(node, shared, draft);
+  noteIdle(node, check, servers.some(({ words }) => words.includes('check')), draft);
   const settings = [...shared.settings, ...checkSettings(check, { udp: protocol === 'UDP', checked: servers.some(({ words }) => words.includes('check')) })];
   if (shared.ops && protocol === 'UDP') settings.push({ line: shared.ops, text: 'session one-way' });
   for (const { vip, port, mark, line } of places) {
     if (mark !== null) draft.changed(line, `fwmark ${mark}`, 'weir has no numbers for marks: give the director the address and ports that are marked');
     const name = directorName(protocol.toLowerCase(), vip, port, mark);
     draft.director({ line, name, vip, ports: port === null ? null : { first: port, last: port }, protocol: protocol === 'UDP' ? 'udp' : 'tcp', settings, servers });
+  }
+}
+
+/** What a virtual server says for its checks, where no check makes use of it. */
+function noteIdle(node: Node, check: KeepalivedCheck, checked: boolean, draft: ImportDraft): void {
+  for (const { line, words } of node.children ?? []) {
+    const [word = ''] = words;
+    if (!checked && ['delay_loop', 'connect_timeout', 'retry', 'inhibit_on_failure'].includes(word)) draft.dropped(line, words.join(' '), 'no server is checked');
+    else if (word === 'virtualhost' && check.option?.startsWith('httpcheck') !== true) draft.dropped(line, words.join(' '), 'the check asks for no page');
   }
 }
 
@@ -106,7 +107,7 @@ function settingsOf(node: Node, draft: ImportDraft): Shared {
   for (const { words, line } of node.children ?? []) {
     const [word = ''] = words;
     if (KNOWN.has(word)) continue;
-    draft.dropped(line, words.join(' '), Object.hasOwn(DROPPED, word) ? DROPPED[word] ?? '' : 'not known');
+    draft.dropped(line, words.join(' '), droppedWhy(word));
   }
   return { settings, mode, weights, ops: last(node, 'ops')?.line ?? null };
 }
@@ -133,11 +134,12 @@ function serversOf(node: Node, shared: Shared, draft: ImportDraft): { readonly s
     for (const { words, line } of real.children ?? []) {
       const [word = ''] = words;
       if (word === 'weight' || word === 'lvs_method' || word === 'lb_kind' || CHECKERS.has(word) || KNOWN.has(word)) continue;
-      draft.dropped(line, words.join(' '), Object.hasOwn(DROPPED, word) ? DROPPED[word] ?? '' : 'not known');
+      draft.dropped(line, words.join(' '), droppedWhy(word));
     }
-    const weight = Number(last(real, 'weight')?.words[1] ?? '1');
+    const written = last(real, 'weight');
+    const weight = Number(written?.words[1] ?? '1');
     servers.push({
-      line: real.line, ip: endpoint.ip, port: shared.mode === 'nat' ? endpoint.port : null, weight: weightOf(Number.isInteger(weight) && weight >= 0 ? weight : 1, shared.weights),
+      line: real.line, ip: endpoint.ip, port: shared.mode === 'nat' ? endpoint.port : null, weight: weightOf(Number.isInteger(weight) && weight >= 0 ? weight : 1, shared.weights, { line: written?.line ?? real.line, draft }),
       words: own.option === null ? [] : ['check'],
     });
   }
@@ -210,7 +212,9 @@ function methodOf(node: Node | undefined, draft: ImportDraft): string {
   if (!node) return 'nat';
   const [, name = '', ...more] = node.words;
   if (more.includes('type') && !more.includes('ipip')) draft.changed(node.line, node.words.join(' '), 'weir wraps in IPIP alone');
-  return METHODS[name.toUpperCase()] ?? 'nat';
+  const mode = METHODS[name.toUpperCase()];
+  if (mode === undefined) draft.changed(node.line, node.words.join(' '), 'not known: taken for NAT');
+  return mode ?? 'nat';
 }
 
 function endpointOf([host = '', port]: readonly string[]): { readonly ip: Ip; readonly port: number | null } | undefined {

@@ -24,6 +24,9 @@ const USED = new Set([
   'checktimeout', 'negotiatetimeout', 'checkinterval', 'checkcount', 'failurecount', 'fallback', 'fallback6', 'quiescent', 'service', 'checktype', 'checkport', 'request', 'receive', 'virtualhost',
   'scheduler', 'persistent', 'netmask', 'protocol', 'ops',
 ]);
+/** What a check says or looks for, where it does. */
+const ASKED = ['service', 'request', 'receive', 'virtualhost'] as const;
+const CHECK_TYPES = new Set(['connect', 'external', 'external-perl', 'negotiate', 'off', 'on', 'ping']);
 const DROPPED: Readonly<Record<string, string>> = {
   autoreload: 'weir apply loads a changed file', callback: 'weir runs no scripts', fallbackcommand: 'weir runs no scripts: see weir events', logfile: 'weir logs to its service manager', emailalert: 'weir sends no mail: see weir events and the metrics',
   emailalertfrom: 'weir sends no mail', emailalertfreq: 'weir sends no mail', emailalertstatus: 'weir sends no mail', smtp: 'weir sends no mail', execute: 'one weir runs all', supervised: 'weir run stays in the foreground', fork: 'checks never wait for each other',
@@ -50,7 +53,12 @@ export function importLdirectord(text: string): Imported {
     const setting = { line, value };
     if (key === 'virtual' || key === 'virtual6') virtuals.push((current = { line, value, settings: new Map(), reals: [] }));
     else if (/^\s/.test(written) && current && (key === 'real' || key === 'real6')) current.reals.push(setting);
-    else (/^\s/.test(written) && current ? current.settings : globals).set(key, setting);
+    else {
+      const place = /^\s/.test(written) && current ? current.settings : globals;
+      const earlier = place.get(key);
+      if (earlier) draft.dropped(earlier.line, `${key}=${earlier.value}`, `line ${line} says it again: the last one counts`);
+      place.set(key, setting);
+    }
   }
   for (const [key, { line, value }] of globals) if (!USED.has(key)) draft.dropped(line, `${key}=${value}`, Object.hasOwn(DROPPED, key) ? DROPPED[key] ?? '' : 'not known');
   for (const virtual of virtuals) emit(virtual, globals, draft);
@@ -63,12 +71,14 @@ function emit({ line, value, settings: own, reals }: Virtual, globals: Settings,
   if (place === undefined) return draft.dropped(line, `virtual=${value}`, 'names of hosts and services are not looked up: write address and port');
   const get = (key: string): Setting | undefined => own.get(key) ?? globals.get(key);
   const written = own.get('protocol')?.value ?? (mark === null ? (place?.port === 53 ? 'udp' : 'tcp') : 'fwm');
+  if (!['tcp', 'udp', 'fwm'].includes(written)) draft.changed(own.get('protocol')?.line ?? line, `protocol=${written}`, 'not known: taken for tcp');
   const udp = written === 'udp' || (written === 'fwm' && own.get('service')?.value === 'dns');
   if (mark !== null) draft.changed(line, `firewall mark ${mark}`, `weir has no numbers for marks: give the director the address and ports that are marked; taken for ${udp ? 'UDP' : 'TCP'}`);
   const { balance, weights } = schedulerOf(own.get('scheduler')?.value ?? 'wrr', own.get('scheduler')?.line ?? line, draft);
   const servers: ImportedServer[] = [];
   let mode: string | null = null;
-  const { words: checkWords, settings: checks } = checkOf(own, get, { udp, port: place?.port ?? null, line, draft });
+  const asked = new Map(own);
+  const { words: checkWords, settings: checks } = checkOf(asked, get, { udp, port: place?.port ?? null, line, draft });
   for (const real of reals) {
     const [where = '', method = '', weight = '1', ...request] = real.value.split(/\s+/);
     const found = rangeOf(where);
@@ -84,7 +94,8 @@ function emit({ line, value, settings: own, reals }: Virtual, globals: Settings,
     }
     const number = /^\d+$/.test(weight) ? Number(weight) : 1;
     if (request.length > 0 || !/^\d+$/.test(weight)) draft.dropped(real.line, `the request of real=${where}`, 'a director has one check');
-    for (const ip of found.ips) servers.push({ line: real.line, ip, port: mode === 'nat' ? found.port : null, weight: weightOf(number, weights), words: checkWords });
+    const served = weightOf(number, weights, { line: real.line, draft });
+    for (const ip of found.ips) servers.push({ line: real.line, ip, port: mode === 'nat' ? found.port : null, weight: served, words: checkWords });
   }
   const fallback = get('fallback') ?? get('fallback6');
   const sorry = fallback && endpointOf(fallback.value.split(/\s+/)[0] ?? '');
@@ -96,6 +107,10 @@ function emit({ line, value, settings: own, reals }: Virtual, globals: Settings,
   if (persistent) settings.push({ line: persistent.line, text: `option persistence timeout ${Number(persistent.value) || 300}s${netmask === undefined ? '' : ` netmask ${/^\d+$/.test(netmask) ? '/' : ''}${netmask}`}` });
   else if (netmask !== undefined) draft.dropped(own.get('netmask')?.line ?? line, `netmask=${netmask}`, 'there is no persistence');
   if (own.get('ops')?.value === 'yes') settings.push({ line: own.get('ops')?.line ?? line, text: 'session one-way' });
+  for (const key of ASKED) {
+    const setting = asked.get(key);
+    if (setting) draft.dropped(setting.line, `${key}=${setting.value}`, 'the check neither asks for it nor looks for it');
+  }
   for (const [key, setting] of own) if (!USED.has(key)) draft.dropped(setting.line, `${key}=${setting.value}`, Object.hasOwn(DROPPED, key) ? DROPPED[key] ?? '' : 'not known');
   const port = place?.port ?? null;
   draft.director({ line, name: directorName(udp ? 'udp' : 'tcp', place?.ip ?? null, port, mark), vip: place?.ip ?? null, ports: port === null ? null : { first: port, last: port }, protocol: udp ? 'udp' : 'tcp', settings, servers });
@@ -108,8 +123,9 @@ interface CheckContext {
   readonly draft: ImportDraft;
 }
 
-function checkOf(own: Settings, get: (key: string) => Setting | undefined, { udp, port, line, draft }: CheckContext): { readonly words: ImportedServer['words']; readonly settings: readonly { readonly line: number; readonly text: string }[] } {
-  const type = own.get('checktype') ?? get('checktype');
+/** Takes out of `asked` what it makes use of. */
+function checkOf(asked: Map<string, Setting>, get: (key: string) => Setting | undefined, { udp, port, line, draft }: CheckContext): { readonly words: ImportedServer['words']; readonly settings: readonly { readonly line: number; readonly text: string }[] } {
+  const type = get('checktype');
   const at = type?.line ?? line;
   const kind = type?.value ?? 'negotiate';
   if (kind === 'on') return { words: [], settings: [] };
@@ -117,24 +133,28 @@ function checkOf(own: Settings, get: (key: string) => Setting | undefined, { udp
     draft.changed(at, 'checktype=off', 'ldirectord never uses these servers: they are disabled');
     return { words: ['disabled'], settings: [] };
   }
-  const option = optionOf(kind, own, { udp, port, line: at, draft });
+  if (!CHECK_TYPES.has(kind) && !/^\d+$/.test(kind)) draft.changed(at, `checktype=${kind}`, 'not known: taken for negotiate');
+  const option = optionOf(kind, asked, { udp, port, line: at, draft });
   if (option === null) return { words: [], settings: [] };
   const number = (key: string): number | undefined => {
     const value = Number(get(key)?.value);
     return Number.isInteger(value) && value > 0 ? value : undefined;
   };
   const intervalS = number('checkinterval') ?? 10;
+  const timeoutKey = number('checktimeout') === undefined ? 'negotiatetimeout' : 'checktimeout';
+  const timeoutS = number(timeoutKey) ?? 5;
+  const written = get(timeoutKey);
   // A negotiation has its own time; weir's timeout stays within the interval.
-  const timeoutS = Math.min(intervalS, number('checktimeout') ?? number('negotiatetimeout') ?? 5);
+  if (written && timeoutS > intervalS) draft.changed(written.line, `${timeoutKey}=${written.value}`, `a check ends before the next begins: ${intervalS} s`);
   const fall = Math.min(100, number('failurecount') ?? number('checkcount') ?? 1);
-  const checkPort = parsePort(own.get('checkport')?.value ?? '');
+  const checkPort = parsePort(get('checkport')?.value ?? '');
   const quiescent = get('quiescent')?.value !== 'no';
-  const words = [`check interval ${intervalS}s timeout ${timeoutS}s rise 1 fall ${fall}`, ...(checkPort === undefined ? [] : [`port ${checkPort}`]), ...(quiescent ? ['inhibit'] : [])];
+  const words = [`check interval ${intervalS}s timeout ${Math.min(intervalS, timeoutS)}s rise 1 fall ${fall}`, ...(checkPort === undefined ? [] : [`port ${checkPort}`]), ...(quiescent ? ['inhibit'] : [])];
   return { words: ['check'], settings: [{ line: at, text: words.join(' ') }, ...(option === '' ? [] : [{ line: at, text: `option ${option}` }])] };
 }
 
 /** '' is the default check of the protocol; null is none. */
-function optionOf(kind: string, own: Settings, { udp, port, line, draft }: CheckContext): string | null {
+function optionOf(kind: string, asked: Map<string, Setting>, { udp, port, line, draft }: CheckContext): string | null {
   if (kind === 'ping') return 'icmpcheck';
   if (kind === 'external' || kind === 'external-perl') {
     draft.dropped(line, `checktype=${kind}`, 'weir runs no programs: its servers are not checked; see docs/reference/checks.md for what asks the service itself');
@@ -143,32 +163,39 @@ function optionOf(kind: string, own: Settings, { udp, port, line, draft }: Check
   // ldirectord connects to no UDP service: it pings.
   if (kind === 'connect') return udp ? 'icmpcheck' : '';
   if (/^\d+$/.test(kind)) draft.changed(line, `checktype=${kind}`, 'every check asks the service');
-  const service = own.get('service')?.value ?? SERVICES[port ?? 0] ?? 'none';
-  const request = unquoted(own.get('request')?.value);
-  const receive = own.get('receive');
-  const unseen = (): void => {
-    if (receive) draft.dropped(receive.line, `receive=${receive.value}`, 'the answer is looked at, not what it holds');
+  const take = (key: string): Setting | undefined => {
+    const setting = asked.get(key);
+    asked.delete(key);
+    return setting;
   };
+  const service = take('service')?.value ?? SERVICES[port ?? 0] ?? 'none';
   switch (service) {
-    case 'dns':
-      unseen();
+    case 'dns': {
+      unseen(take('receive'), draft);
+      const written = take('request');
+      const request = unquoted(written?.value);
       if (request !== undefined && parseIp(request)) {
-        draft.changed(own.get('request')?.line ?? line, `request=${request}`, 'weir asks for no PTR: the root is asked for');
+        draft.changed(written?.line ?? line, `request=${request}`, 'weir asks for no PTR: the root is asked for');
         return 'dnscheck';
       }
       return request === undefined ? 'dnscheck' : `dnscheck name ${request} type A`;
+    }
     case 'http': {
-      unseen();
-      const host = unquoted(own.get('virtualhost')?.value);
+      unseen(take('receive'), draft);
+      const request = unquoted(take('request')?.value);
+      const host = unquoted(take('virtualhost')?.value);
       return `httpcheck${request === undefined ? '' : ` uri ${request.startsWith('/') ? request : `/${request}`}`}${host === undefined ? '' : ` vhost ${host}`}`;
     }
     case 'none':
       return null;
     default:
-      unseen();
       draft.changed(line, `service=${service}`, udp ? 'weir sees only that the host answers a ping; see docs/reference/checks.md' : 'weir sees only that a TCP connection is accepted');
       return udp ? 'icmpcheck' : '';
   }
+}
+
+function unseen(receive: Setting | undefined, draft: ImportDraft): void {
+  if (receive) draft.dropped(receive.line, `receive=${receive.value}`, 'the answer is looked at, not what it holds');
 }
 
 function unquoted(value: string | undefined): string | undefined {

@@ -123,7 +123,7 @@ function natError(error: unknown): NatError {
   if (!(error instanceof CommandError)) return new NatError(error instanceof Error ? error.message : String(error), { cure: 'see the message', cause: error });
   const { kind, stderr } = error;
   if (kind === 'absent') return new NatError('the program nft is not installed', { cure: 'install it (Debian: apt install nftables)', cause: error });
-  if (/Operation not permitted|must be root/.test(stderr)) return new NatError('nftables may be changed by root alone', { cure: 'run weir as root, or with the capability CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN)', cause: error });
+  if (/Operation not permitted|must be root/.test(stderr)) return new NatError('nftables may be changed by root alone', { cure: 'run weir as root, or with the capability CAP_NET_ADMIN (systemd: packaging/lvs.conf); one that was started without NAT rules has given it up: restart it with them saved', cause: error });
   if (/JSON support not compiled-in/.test(stderr)) return new NatError('this nft was built without JSON support', { cure: 'install one that has it (Debian: apt install nftables)', cause: error });
   const module = /Protocol error|not supported|No such file or directory|Unable to initialize Netlink/.test(stderr);
   const cure = module ? 'the kernel lacks a part of nf_tables: modprobe -a nf_tables nft_chain_nat nft_ct nft_masq nft_fib_inet' : 'the message names the line that nft refused';

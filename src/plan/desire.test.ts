@@ -78,3 +78,11 @@ test('a masquerading rule without destination matches every director of its prot
   const text = 'director a 192.0.2.1:53 UDP\n server s 192.0.2.9:53\ndirector b 192.0.2.2:53 TCP\n server s 192.0.2.9:53\nnat m\n protocol udp\n after source masquerade\nservice lvs\n conntrack\n';
   assert.deepEqual(desire(config(text), PLAIN).directors.map((d) => d.sourceNat), [{ rule: 'm', addresses: null, ports: null }, null]);
 });
+
+test('shares of weights reach the data plane in one scale; failover and sorry servers keep theirs', () => {
+  const text = (balance: string): Config => config(`director d 192.0.2.1:53 UDP\n balance ${balance}\n server a 192.0.2.9:53\n server b 192.0.2.10:53 weight 2\n server s 192.0.2.11:53 sorry\n`);
+  const weights = (balance: string): (number | undefined)[] => desire(text(balance), { ...PLAIN, weightPercentOf: (_d, s) => (s.name === 'b' ? 100 : 10) }).directors[0]?.servers.map((s) => s.weight) ?? [];
+  assert.deepEqual(weights('roundrobin'), [2, 40, 20]);
+  assert.deepEqual(weights('failover'), [1, 2, 1]);
+  assert.deepEqual(desire(text('roundrobin'), PLAIN).directors[0]?.servers.map((s) => s.weight), [1, 2, 1]);
+});

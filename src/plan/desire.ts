@@ -8,6 +8,7 @@
 import type { ServerState } from '../balance/terms.ts';
 import type { Config, Director, NatRule, Server } from '../config/model.ts';
 import { cidrContains } from '../net/cidr.ts';
+import { weightsInForce } from './weights.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer, type SourceNat } from './desired.ts';
 
 export type HealthState = Extract<ServerState, 'up' | 'unknown' | 'down'>;
@@ -17,6 +18,8 @@ export interface DesireInputs {
   healthOf(director: Director, server: Server): HealthState;
   /** `server` is the server's name: an override holds for the name, whatever its address becomes. */
   overrideOf(director: string, server: string): OverrideAction | null;
+  /** The share of its weight a server has now, 0..100; left out: all of it. */
+  weightPercentOf?(director: Director, server: Server): number;
 }
 
 /** `shown` is for people; `engine` is what the engine is told (`unknown` is told as `up`, an inhibited dead server as `drain`). */
@@ -40,7 +43,7 @@ export function desire(config: Config, inputs: DesireInputs): Desired {
     session: director.session,
     on: director.on,
     sourceNat: conntrack ? sourceNatOf(director, config.natRules) : null,
-    servers: director.servers.map((server) => desiredServer(director, server, inputs)),
+    servers: desiredServers(director, inputs),
   }));
   directors.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return { directors };
@@ -94,13 +97,20 @@ function matchesDirector(rule: NatRule, director: Director): boolean {
   return before.dport.first <= first && before.dport.last >= last;
 }
 
-function desiredServer(director: Director, server: Server, inputs: DesireInputs): DesiredServer {
+function desiredServers(director: Director, inputs: DesireInputs): readonly DesiredServer[] {
+  // `failover` goes by which weight is highest: a share of it would hand everything to another server.
+  const weights = inputs.weightPercentOf === undefined || director.balance === 'failover' ? null
+    : weightsInForce(director.servers.map((server) => ({ weight: server.weight, percent: server.sorry ? 100 : inputs.weightPercentOf?.(director, server) ?? 100 })));
+  return director.servers.map((server, i) => desiredServer(director, server, weights?.[i] ?? server.weight, inputs));
+}
+
+function desiredServer(director: Director, server: Server, weight: number, inputs: DesireInputs): DesiredServer {
   const judged = judgeServer(server, {
     health: inputs.healthOf(director, server),
     override: inputs.overrideOf(director.name, server.name),
     inhibit: director.check.inhibit,
   });
-  return { name: server.name, ip: server.ip, port: server.port ?? 0, weight: server.weight, state: judged.engine, sorry: server.sorry };
+  return { name: server.name, ip: server.ip, port: server.port ?? 0, weight, state: judged.engine, sorry: server.sorry };
 }
 
 function both(state: ServerState, cause: Judgement['cause']): Judgement {

@@ -202,7 +202,7 @@ function networkError(iface: string, error: unknown): Error {
   if (!(error instanceof CommandError)) return error instanceof Error ? error : new Error(String(error));
   const said = error.stderr;
   const cure = error.kind === 'absent' ? 'install iproute2'
-    : /Operation not permitted/.test(said) ? 'run weir as root, or with the capability CAP_NET_ADMIN'
+    : /Operation not permitted/.test(said) ? 'run weir as root, or with the capability CAP_NET_ADMIN; one that was started without network sections has given it up: restart it with them saved'
       : /does not exist|Cannot find device/.test(said) ? `there is no interface ${iface}: correct the section's name, or make the interface first`
         : /invalid gateway|unreachable/.test(said) ? 'the gateway must be in a network of the interface: add its address first'
           : 'see the message';

@@ -23,6 +23,7 @@ const CURES: Readonly<Record<string, string>> = {
   EROFS: 'mount the file system read-write, or choose another directory with --state DIR',
   EACCES: 'run weir as the owner of the state directory, or choose another with --state DIR',
   EPERM: 'run weir as the owner of the state directory, or choose another with --state DIR',
+  ELOOP: 'find out who put a link, or something that is no file, into the state directory, and remove it',
   ENOTDIR: 'choose another directory with --state DIR',
   EIO: 'the disk failed: check it (dmesg), and move the state directory to a good one',
 };

@@ -3,16 +3,17 @@
  * bytes are durable when writeSynced or appendSynced returned, names when syncDir did, and rename switches a name at once.
  */
 import { constants } from 'node:fs';
-import { link, mkdir, open, readFile, readdir, rename, truncate, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { StoreError } from './error.ts';
 
 export interface Files {
-  /** Makes the directory and its parents, readable by the owner alone; one that is there is left as it is. */
+  /** Makes the directory and its parents, readable by the owner alone; one that is there is left as it is. Throws StoreError when every user may write to it. */
   makeDir(path: string): Promise<void>;
   /** Returns the names in a directory, sorted; none when it is not there. */
   list(path: string): Promise<readonly string[]>;
   /** Returns a file's bytes, or null when it is not there. */
   read(path: string): Promise<Uint8Array | null>;
-  /** Replaces a file's content, or makes it with mode 0600. */
+  /** Makes a new file of mode 0600 in the place of whatever has the name. */
   writeSynced(path: string, bytes: Uint8Array): Promise<void>;
   appendSynced(path: string, bytes: Uint8Array): Promise<void>;
   /** Makes a file that was not there, whole at once; false when it was. */
@@ -27,21 +28,28 @@ export interface Files {
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
-/** The real file system. Errors are Node's own, with code and path. */
+const OTHERS_WRITE = 0o002;
+/** Whoever may put a link into the directory must not choose what is read or written through it: names here are files (open(2); a pipe would not answer). */
+const NO_LINK = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The real file system. Errors are Node's own, with code and path; a symbolic link in the place of a file is ELOOP. */
 export const realFiles: Files = Object.freeze({
   async makeDir(path: string) {
     await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+    if (process.platform !== 'win32' && ((await stat(path)).mode & OTHERS_WRITE) !== 0) {
+      throw new StoreError(path, 'every user of this host may write to this directory, and so could change what runs', `chmod 700 ${path}, or choose another directory with --state DIR`);
+    }
   },
   async list(path: string) {
     return ((await absentAs([] as string[], readdir(path))) ?? []).sort();
   },
-  read: (path: string) => absentAs(null, readFile(path)),
-  writeSynced: (path: string, bytes: Uint8Array) => writeWith(path, 'w', bytes),
-  appendSynced: (path: string, bytes: Uint8Array) => writeWith(path, 'a', bytes),
+  read: (path: string) => absentAs(null, readPrivate(path)),
+  writeSynced: writeNew,
+  appendSynced: (path: string, bytes: Uint8Array) => writeWith(path, constants.O_CREAT | constants.O_APPEND, bytes),
   async createExclusive(path: string, bytes: Uint8Array) {
     // A link, so that whoever finds the name also finds the content.
     const temporary = `${path}.${process.pid}.tmp`;
-    await writeWith(temporary, 'w', bytes);
+    await writeNew(temporary, bytes);
     try {
       await link(temporary, path);
       return true;
@@ -54,7 +62,14 @@ export const realFiles: Files = Object.freeze({
   },
   rename,
   remove: (path: string) => absentAs(undefined, unlink(path)),
-  truncate,
+  async truncate(path: string, size: number) {
+    const handle = await open(path, constants.O_WRONLY | NO_LINK);
+    try {
+      await handle.truncate(size);
+    } finally {
+      await handle.close();
+    }
+  },
   async syncDir(path: string) {
     const handle = await open(path, constants.O_RDONLY);
     try {
@@ -76,8 +91,24 @@ export async function replaceFile(files: Files, dir: string, name: string, bytes
   await files.syncDir(dir);
 }
 
-async function writeWith(path: string, flags: 'w' | 'a', bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, flags, FILE_MODE);
+/** Returns a file's bytes. Throws ELOOP for a link, and for anything else that is no file. */
+export async function readPrivate(path: string): Promise<Uint8Array> {
+  const handle = await open(path, constants.O_RDONLY | NO_LINK);
+  try {
+    if (!(await handle.stat()).isFile()) throw Object.assign(new Error(`expected a file: ${path}`), { code: 'ELOOP', path });
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  await absentAs(undefined, unlink(path));
+  await writeWith(path, constants.O_CREAT | constants.O_EXCL, bytes);
+}
+
+async function writeWith(path: string, flags: number, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, constants.O_WRONLY | NO_LINK | flags, FILE_MODE);
   try {
     await handle.writeFile(bytes);
     await handle.sync();

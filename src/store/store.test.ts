@@ -281,3 +281,26 @@ function same(found: unknown, expected: unknown): boolean {
 function withoutTime(value: unknown): string {
   return JSON.stringify(value, (key, v: unknown) => (key === 'atMs' ? 0 : v));
 }
+
+test('a lent directory is the borrower\'s alone, comes back when asked for, and is never taken from a third', async () => {
+  const { files, store } = await fresh();
+  const lives: Record<number, string> = { 1: 'first', 2: 'second', 3: 'third' };
+  const as = (pid: number): Processes => ({ pid, lifeOf: (of) => lives[of] ?? null });
+  await store.close();
+  const { store: lender } = await open(files, as(1));
+  await assert.rejects(lender.lend(9), /no process 9/);
+  await lender.lend(2);
+  await assert.rejects(lender.commit({ edited: doc(2) }), /process 2/);
+  await lender.audit({ atMs: 1, kind: 'stop', who: 'weir', text: 'not to be written' });
+  await assert.rejects(open(files, as(3)), /process 2/);
+  const { store: borrower } = await open(files, as(2));
+  await borrower.audit({ atMs: 2, kind: 'start', who: 'weir', text: 'the borrower' });
+  await lender.takeBack();
+  await lender.audit({ atMs: 3, kind: 'start', who: 'weir', text: 'the lender again' });
+  await assert.rejects(borrower.commit({ edited: doc(3) }), /process 1/);
+  assert.deepEqual(files.text(`${DIR}/audit.jsonl`).trim().split('\n').map((line) => (JSON.parse(line) as { text: string }).text), ['the borrower', 'the lender again']);
+  await lender.lend(2);
+  delete lives[2];
+  await open(files, as(3));
+  await assert.rejects(lender.takeBack(), /process 3/);
+});

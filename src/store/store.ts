@@ -11,7 +11,7 @@
  */
 import type { Documents, RevisionView } from '../client/types.ts';
 import type { OverrideAction } from '../plan/desire.ts';
-import { openAudit, type AuditEntry } from './audit.ts';
+import { openAudit, type AuditEntry, type AuditLog } from './audit.ts';
 import { pathOf, readDocuments, writeDocuments, etagOf } from './documents.ts';
 import { StoreError, storeError } from './error.ts';
 import { replaceFile, type Files } from './files.ts';
@@ -74,6 +74,10 @@ export interface Store {
   /** prepare and commit in one. */
   commit(change: StateChange): Promise<RevisionView | null>;
   audit(entry: AuditEntry): Promise<void>;
+  /** Lends the directory to a successor's process: until `takeBack` nothing is changed here, and the audit log is the successor's. Throws StoreError. */
+  lend(pid: number): Promise<void>;
+  /** The successor did not succeed. It must not have committed anything. Throws StoreError when a third process has the directory. */
+  takeBack(): Promise<void>;
   /** Gives the lock back. */
   close(): Promise<void>;
 }
@@ -111,6 +115,7 @@ const STATE_CURE = 'bring the file back from a backup, or move it aside and star
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { files, dir } = options;
   try {
+    await files.makeDir(dir);
     await files.makeDir(`${dir}/documents`);
     await files.makeDir(`${dir}/revisions`);
   } catch (error) {
@@ -138,7 +143,7 @@ async function openLocked(options: StoreOptions, lock: Lock): Promise<Store> {
   let lastRevision = manifest?.lastRevision ?? revisions.at(-1)?.revision ?? 0;
   if (!manifest && revisions.length > 0) warn(new StoreError(`${dir}/${STATE}`, `the file is missing; ${revisions.length} revisions are kept`, 'bring one back with weir rollback if this is not a new start'));
   let state = manifest && (await loadStages(manifest, { files, documentsDir, nowMs: now(), warn }));
-  const audit = await openAudit({ files, dir, onWarning: warn });
+  let audit: AuditLog | null = await openAudit({ files, dir, onWarning: warn });
   let preparing = false;
   await tidy();
 
@@ -245,7 +250,17 @@ async function openLocked(options: StoreOptions, lock: Lock): Promise<Store> {
       await ready.commit();
       return ready.revision;
     },
-    audit: (entry) => audit.append(entry),
+    audit: async (entry) => audit?.append(entry),
+    async lend(pid) {
+      if (preparing) throw new Error('a change is being prepared');
+      await lock.lend(pid);
+      audit = null;
+    },
+    async takeBack() {
+      await lock.takeBack();
+      // The successor may have added lines: the next one is chained to the last.
+      audit ??= await openAudit({ files, dir, onWarning: warn });
+    },
     close: () => lock.release(),
   };
 }

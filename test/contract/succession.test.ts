@@ -16,9 +16,9 @@ const world = loopbackWorld();
 const onEvent = (): void => undefined;
 
 /** As the kernel would name them in another process: the successor owns descriptors of its own. */
-function duplicated({ bytes, descriptors }: EngineHandover): EngineHandover {
+function duplicated({ parts, descriptors }: EngineHandover): EngineHandover {
   const dup = koffi.load('libc.so.6').func('int dup(int)') as (fd: number) => number;
-  return { bytes, descriptors: descriptors.map((fd) => dup(fd)) };
+  return { parts, descriptors: descriptors.map((fd) => dup(fd)) };
 }
 
 /** Makes a successor and gives it the engine's work; the old one waits for close then. */
@@ -160,7 +160,7 @@ run('a handover that fails leaves the old engine as it was', async (context) => 
   const before = await kept(engine);
   await assert.rejects(engine.succession!.handOver(() => Promise.reject(new Error('nobody came'))), /nobody came/);
   assert.deepEqual(await kept(engine), before);
-  await assert.rejects(succeed(engine, context, (handover) => ({ ...handover, bytes: handover.bytes.subarray(0, 100) })), /cannot be read/);
+  await assert.rejects(succeed(engine, context, (handover) => ({ ...handover, parts: handover.parts.map((part) => part.subarray(0, 100)) })), /cannot be read/);
   await assert.rejects(succeed(engine, context, (handover) => ({ ...handover, descriptors: handover.descriptors.map(() => 99_999) })), /epoll_ctl failed/);
   assert.equal(await ask(c, at), 'a');
   assert.equal(await ask(await client(), at), 'a');

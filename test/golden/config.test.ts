@@ -1,7 +1,7 @@
 /**
  * Golden cases of the configuration language: each file of test/golden/config is an input, a line `----------`, and what
  * comes of it: all issues, then the configuration when there is one. `==== nat.conf` in the input starts another document;
- * `#facts addresses=A,B interfaces=C,D forwarding=4,6 strict=eth0 onlink=eth0~net routes=eth0~net~via` on its first line adds the
+ * `#facts addresses=A,B interfaces=C,D forwarding=4,6 strict=eth0 onlink=eth0~net routes=eth0~net~via answered=director` on its first line adds the
  * checks against a host (an address list may be empty, what is left out is not known). WEIR_UPDATE=1 rewrites the outputs.
  */
 import assert from 'node:assert/strict';
@@ -60,6 +60,7 @@ function factsOf(input: string): HostFacts | null {
     addresses: list('addresses'), interfaces: list('interfaces'),
     ...(words.has('forwarding') ? { forwarding: { 4: list('forwarding').includes('4'), 6: list('forwarding').includes('6') } } : {}),
     ...(words.has('strict') ? { rpFilterStrict: list('strict') } : {}),
+    ...(words.has('answered') ? { answered: new Set(list('answered')) } : {}),
     ...(words.has('onlink') ? { onLink: networks('onlink') } : {}),
     ...(words.has('routes') ? { routes: networks('routes') } : {}),
   };

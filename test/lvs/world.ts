@@ -15,7 +15,6 @@ export const SERVERS = 12;
 export const CLIENTS = 200;
 const VIPS = 3;
 const FIRST_PORT = 10_000;
-const BRIDGE = 'weir-br';
 
 export interface GuestWorld extends World {
   readonly clients: Netns;
@@ -25,16 +24,13 @@ export interface GuestWorld extends World {
   close(): void;
 }
 
-/** Builds the namespaces. `oneArmed` puts clients and servers on one network with the balancer. */
-export function createGuestWorld(options: { readonly oneArmed?: boolean } = {}): GuestWorld {
+/** Builds the namespaces. */
+export function createGuestWorld(): GuestWorld {
   mkdirSync('/run/netns', { recursive: true });
   const [clients, servers] = [createNetns('clients'), createNetns('servers')];
-  if (options.oneArmed === true) oneArm(clients, servers);
-  else twoArms(clients, servers);
+  twoArms(clients, servers);
   for (const [name, value] of [['ipv4/ip_forward', 1], ['ipv6/conf/all/forwarding', 1], ['ipv4/conf/all/rp_filter', 0]] as const) writeFileSync(`/proc/sys/net/${name}`, String(value));
-  return worldOf('namespaces in the guest', { clients, servers }, () => {
-    if (options.oneArmed === true) sh('ip', 'link', 'delete', BRIDGE);
-  });
+  return worldOf('namespaces in the guest', { clients, servers }, () => undefined);
 }
 
 /** Returns the world of two namespaces with the addresses above; the balancer is whoever runs this. */
@@ -57,10 +53,10 @@ export function worldOf(name: string, { clients, servers }: { readonly clients: 
       return first;
     },
     // A client at a server's address is somebody on the servers' network.
-    openClient: ({ ip: at = client(0, 4), port: wanted = 0 } = {}) => open(/^(192\.0\.2|2001:db8:2:)/.test(at.text) ? servers : clients, 'client', at, wanted, 'silent'),
-    openServer: ({ behaviour, family = 4, ip: at = server(0, family), port: wanted = 0 }) => open(servers, 'server', at, wanted, behaviour),
-    openForeign: (at, wanted) => open(null, 'foreign', at, wanted, 'silent'),
-    openOwn: (at, wanted, behaviour = 'silent') => open(null, 'own', at, wanted, behaviour),
+    openClient: ({ ip: at = client(0, 4), port: wanted = 0 } = {}) => openPeer(/^(192\.0\.2|2001:db8:2:)/.test(at.text) ? servers : clients, 'client', at, wanted, 'silent'),
+    openServer: ({ behaviour, family = 4, ip: at = server(0, family), port: wanted = 0 }) => openPeer(servers, 'server', at, wanted, behaviour),
+    openForeign: (at, wanted) => openPeer(null, 'foreign', at, wanted, 'silent'),
+    openOwn: (at, wanted, behaviour = 'silent') => openPeer(null, 'own', at, wanted, behaviour),
     close() {
       clients.close();
       servers.close();
@@ -77,20 +73,6 @@ function twoArms(clients: Netns, servers: Netns): void {
   ].join('\n'), 'ip', '-batch', '-');
   addresses(clients, [...range('198.51.100.', CLIENTS, 24), ...range('203.0.113.', CLIENTS, 24), ...hexRange('2001:db8:1::', CLIENTS)], ['default via 198.51.100.254', 'default via 2001:db8:1::fe']);
   addresses(servers, [...range('192.0.2.', SERVERS, 24), ...hexRange('2001:db8:2::', SERVERS)], ['default via 192.0.2.254', 'default via 2001:db8:2::fe']);
-}
-
-/** Everything on one network: the balancer's only interface is a bridge that clients and servers hang on, all of the networks are on it. */
-function oneArm(clients: Netns, servers: Netns): void {
-  sh('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
-  sh('ip', 'link', 'set', BRIDGE, 'up');
-  for (const [name, peer] of [['port-clients', clients], ['port-servers', servers]] as const) {
-    pair(name, peer);
-    sh('ip', 'link', 'set', name, 'master', BRIDGE);
-  }
-  shInput(own(BRIDGE, ['198.51.100.254/24', '192.0.2.254/24', ...vips()]).join('\n'), 'ip', '-batch', '-');
-  // Both know both networks as their own: a server's answer to a client does not pass the balancer.
-  addresses(clients, range('198.51.100.', CLIENTS, 24), ['192.0.2.0/24 dev eth0']);
-  addresses(servers, range('192.0.2.', SERVERS, 24), ['198.51.100.0/24 dev eth0']);
 }
 
 export function vips(): string[] {
@@ -121,7 +103,7 @@ export function hexRange(prefix: string, count: number): string[] {
 }
 
 /** Bound within the namespace: libuv makes the socket at bind, and with a lookup that answers at once bind is done when it returns. */
-async function open(netns: Netns | null, role: string, address: Ip, port: number, behaviour: Behaviour): Promise<Peer> {
+export async function openPeer(netns: Netns | null, role: string, address: Ip, port: number, behaviour: Behaviour): Promise<Peer> {
   const type = address.family === 4 ? 'udp4' : 'udp6';
   const lookup = (host: string, _options: unknown, callback: (error: null, address: string, family: number) => void): void => callback(null, host, address.family);
   const socket = dgram.createSocket({ type, ipv6Only: address.family === 6, recvBufferSize: 4 << 20, lookup: lookup as never });

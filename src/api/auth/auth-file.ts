@@ -2,7 +2,8 @@
  * auth.json: users and tokens, hashes only, mode 0600. Written whole to a temporary name, synced and renamed:
  * a kill at any instant leaves the old or the new. A file that cannot be read stops the start; it is never replaced by an empty one.
  */
-import { chmod, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Check } from 'typebox/value';
@@ -43,9 +44,7 @@ export async function readAccounts(file: string): Promise<{ readonly accounts: A
   let text: string;
   let wasOpen = false;
   try {
-    text = await readFile(file, 'utf8');
-    wasOpen = ((await stat(file)).mode & 0o077) !== 0;
-    if (wasOpen) await chmod(file, 0o600);
+    ({ text, wasOpen } = await readOwn(file));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { accounts: { version: 1, users: [], tokens: [] }, wasOpen };
     throw new AuthFileError(`cannot read ${file}: ${(error as Error).message}`, 'run weir as the owner of its state directory, or correct the permissions', error);
@@ -66,6 +65,21 @@ export async function readAccounts(file: string): Promise<{ readonly accounts: A
     }
   }
   return { accounts: value, wasOpen };
+}
+
+/** Returns a private file's text and whether others could read it; then its mode is corrected. Throws the system's error; ELOOP for a link. */
+export async function readOwn(file: string): Promise<{ readonly text: string; readonly wasOpen: boolean }> {
+  // By its descriptor: a link would have the mode of another file changed.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const status = await handle.stat();
+    if (!status.isFile()) throw new Error(`expected a file: ${file}`);
+    const wasOpen = (status.mode & 0o077) !== 0;
+    if (wasOpen) await handle.chmod(0o600);
+    return { text: await handle.readFile('utf8'), wasOpen };
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Replaces the file. Throws the system's error; then the old one stands. */

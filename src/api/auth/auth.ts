@@ -3,11 +3,11 @@
  * Changes are written before they count: when auth.json cannot be written, nothing has changed.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Role, TokenView } from '../../client/types.ts';
 import { Refusal } from '../../daemon/control.ts';
-import { readAccounts, writeAccounts, writePrivate, type Accounts, type StoredToken } from './auth-file.ts';
+import { readAccounts, readOwn, writeAccounts, writePrivate, type Accounts, type StoredToken } from './auth-file.ts';
 import { createPasswords, type ScryptCost } from './password.ts';
 import { createSignIns, sameSecret, sha256, ABSOLUTE_MS, type SignIn } from './sign-ins.ts';
 
@@ -131,8 +131,7 @@ export async function openAuth(options: {
         await change((old) => ({ accounts: { ...old, users: [...old.users, { name: ADMIN, role: 'admin' as const, password, changedAtMs: now() }] }, result: undefined }));
         adminPassword = made;
       }
-      const kept = await readFile(cliTokenFile, 'utf8').catch(() => '');
-      const wasOpen = kept !== '' && ((await stat(cliTokenFile)).mode & 0o077) !== 0;
+      const { text: kept, wasOpen } = await readOwn(cliTokenFile).catch(() => ({ text: '', wasOpen: false }));
       if (wasOpen) warn?.(`${cliTokenFile} was readable by others; it holds a new token now`);
       if (wasOpen || byToken(kept.trim())?.role !== 'admin') {
         // The file first: a kill in between leaves a token nobody knows of, which the next start replaces.

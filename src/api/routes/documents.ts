@@ -1,8 +1,9 @@
 /** The three documents: read, edit, check. */
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { DocumentsView } from '../../client/types.ts';
 import { ApiFault } from '../errors.ts';
-import { maskSecrets } from '../mask.ts';
+import { maskDraft, maskSecrets } from '../mask.ts';
 import { SomeDocuments, listOf, ref, strict, words } from '../schemas.ts';
 import { DOCUMENTS_LIMIT, callerOf, whoOf, type Api, type RouteContext } from '../route.ts';
 import type { Caller } from '../auth/auth.ts';
@@ -10,6 +11,8 @@ import { createSlots } from '../slots.ts';
 
 /** Bodies of up to 64 MiB that are read at the same time. */
 const LARGE_BODIES = 4;
+/** Of a viewer's documents to check, in bytes: far above what people write. */
+const VIEWER_LIMIT = 1024 * 1024;
 
 /** Adds the routes under /api/v1. */
 export function documentsRoutes(app: Api, { control }: RouteContext): void {
@@ -51,6 +54,7 @@ export function documentsRoutes(app: Api, { control }: RouteContext): void {
 
   app.post('/check', {
     ...slots.hooks,
+    onRequest: [refuseLargeOfViewer, slots.hooks.onRequest],
     bodyLimit: DOCUMENTS_LIMIT,
     config: { access: 'viewer' },
     schema: {
@@ -62,11 +66,20 @@ export function documentsRoutes(app: Api, { control }: RouteContext): void {
   }, async (request) => control.check(request.body));
 }
 
+/** To parse 64 MiB takes ten seconds and a gigabyte: who may change the configuration may ask for that, who may read it may not. */
+async function refuseLargeOfViewer(request: FastifyRequest): Promise<void> {
+  if (callerOf(request).role === 'admin') return;
+  // An absent length is one that may be anything.
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  if (!(length <= VIEWER_LIMIT)) throw new ApiFault('TOO_LARGE', `expected a Content-Length of at most ${VIEWER_LIMIT} from a viewer`, { cure: 'check larger documents with the role admin, or with weir check' });
+}
+
 /** Returns the documents with what a viewer must not see masked. */
 export function shownTo(caller: Caller, view: DocumentsView): DocumentsView {
   if (caller.role === 'admin') return view;
   const { layer4, nat, services } = view.documents;
-  return { ...view, documents: { layer4: maskSecrets(layer4), nat: maskSecrets(nat), services: maskSecrets(services) } };
+  const mask = view.stage === 'edited' ? maskDraft : maskSecrets;
+  return { ...view, documents: { layer4: mask(layer4), nat: mask(nat), services: mask(services) } };
 }
 
 /** Returns the etag of an If-Match header, undefined without one or for `*` (RFC 9110 13.1.1). Throws ApiFault when it is not one strong entity tag. */

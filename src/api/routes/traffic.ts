@@ -44,15 +44,34 @@ export function trafficRoutes(app: Api, { control }: RouteContext): void {
     config: { access: 'admin' },
     schema: {
       operationId: 'purge', tags: ['traffic'], summary: 'Ends the sessions that match all given fields, or all of them',
-      body: strict({ ...filter, all: Type.Optional(Type.Boolean({ description: 'true, and no other field: every session of every director' })) }),
+      body: strict({ ...filter, blackholed: Type.Optional(Type.Literal(true, { description: 'only sessions of the alarms in `blackholes` of the status; goes with director and server' })), all: Type.Optional(Type.Boolean({ description: 'true, and no other field: every session of every director' })) }),
       response: { 200: Type.Object({ purged: Type.Integer({ description: 'how many were ended' }) }) },
     },
   }, async (request) => {
     const { all, ...wanted } = request.body;
     // A forgotten body must not end every session there is.
-    if ((all === true) === Object.keys(wanted).length > 0) throw new ApiFault('BAD_REQUEST', 'body: expected director, server or client, or else {"all": true}');
+    if ((all === true) === Object.keys(wanted).length > 0) throw new ApiFault('BAD_REQUEST', 'body: expected director, server, client or blackholed, or else {"all": true}');
     return { purged: await control.purge(wanted, whoOf(request)) };
   });
+
+  app.post('/sessions/pin', {
+    config: { access: 'admin' },
+    schema: {
+      operationId: 'pin', tags: ['traffic'], summary: 'Moves live sessions of one client to a server of their director',
+      description: 'They stay there as any session does: until they end, or the server goes. Refused with 404 when the client has none, with 409 when the server takes none.',
+      body: strict({
+        client: Type.String({ minLength: 2, maxLength: 64, description: 'address:port for one session, an address for all of that client with the director' }),
+        director: name('name of the director'),
+        server: name('name of the server they go to'),
+      }),
+      response: { 200: Type.Object({ pinned: Type.Integer({ minimum: 1, description: 'how many sessions are with the server now' }) }) },
+    },
+  }, async (request) => ({ pinned: await control.pin(request.body, whoOf(request)) }));
+
+  app.get('/nat', {
+    config: { access: 'viewer' },
+    schema: { operationId: 'nat', tags: ['traffic'], summary: 'Every NAT rule that runs: where it acts, and the flows and packets it took', response: { 200: listOf('NatRuleView') } },
+  }, () => control.natRules());
 
   app.get('/explain', {
     config: { access: 'viewer' },

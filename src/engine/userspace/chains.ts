@@ -7,6 +7,15 @@ export const NONE = -1;
 
 const FIRST_BUCKETS = 1024;
 
+/** All there is to know of chains: nothing need be hashed anew. */
+export interface ChainsHandover {
+  readonly buckets: number;
+  readonly mask: number;
+  readonly records: number;
+  readonly heads: Int32Array;
+  readonly next: Int32Array;
+}
+
 export class Chains {
   /** Buckets in use; records over buckets stays at most 1. */
   buckets: number;
@@ -57,6 +66,21 @@ export class Chains {
     }
     while (this.#next[at] !== record + 1) at = this.#next[at] - 1;
     this.#next[at] = after;
+  }
+
+  /** Returns the chains of records below `high`, as views that later changes show in. */
+  handover(high: number): ChainsHandover {
+    return { buckets: this.buckets, mask: this.#mask, records: this.#records, heads: this.#heads.subarray(0, this.buckets), next: this.#next.subarray(0, high) };
+  }
+
+  /** Takes over the chains of the same records in another table; nothing may be linked here. Throws RangeError when there is no room. */
+  adopt({ buckets, mask, records, heads, next }: ChainsHandover): void {
+    if (buckets > this.#most || next.length > this.#next.length) throw new RangeError(`${buckets} buckets and ${next.length} records for room of ${this.#most}`);
+    this.buckets = buckets;
+    this.#mask = mask;
+    this.#records = records;
+    this.#heads.set(heads);
+    this.#next.set(next);
   }
 
   #bucket(hash: number): number {

@@ -9,9 +9,9 @@ import {
   EngineError, type Engine, type EngineEvent, type EngineHandover, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter,
   type SessionPage, type SessionView, type Unsupported,
 } from '../engine.ts';
+import { pinTarget } from '../pin-target.ts';
 import type { FromWorker, SlottedDirector } from './protocol.ts';
 import { sumReading } from './reading.ts';
-import { pinTarget } from './pin-target.ts';
 import { disownWorker } from './counts.ts';
 import { HANDOVER_FORMAT, HANDOVER_LAYOUT, decodeHandover, encodeHandover, encodeTerms } from './handover.ts';
 import { adoptShared, clockOffset, handOverShared, sharedViews, type SharedBuffers, type SharedViews } from './shared.ts';
@@ -142,7 +142,8 @@ export class UserspaceEngine implements Engine {
   }
 
   async pin({ director, client, server }: PinRequest): Promise<number> {
-    const serverSlot = pinTarget(this.#slotted, director, server);
+    const { index } = pinTarget(this.#current.directors, { director, server });
+    const serverSlot = this.#slotted.find((s) => s.director.name === director)!.serverSlots[index];
     if (this.#shared.blockedUntil[serverSlot] > (performance.now() + clockOffset(this.#shared.epochNs)) / 100) {
       throw new EngineError(`server '${server}' refused a datagram lately: a session there would be moved away at once`, { cure: 'wait for its check, or pin to another server' });
     }
@@ -193,13 +194,14 @@ export class UserspaceEngine implements Engine {
       const { limits, epochNs } = this.#shared;
       const { servers, directors } = this.#slots.high;
       await give({
-        bytes: encodeHandover({
-          format: HANDOVER_FORMAT, layout: HANDOVER_LAYOUT, epoch: this.#epoch, epochNs, limits, workers,
+        parts: [encodeHandover({
+          format: HANDOVER_FORMAT, layout: HANDOVER_LAYOUT, epoch: this.#epoch, epochNs, limits,
+          workers: workers.map((w) => w.descriptors.length),
           shared: handOverShared(this.#shared, servers, directors),
           slots: this.#slots.handover(),
           slotted: this.#slotted.map((s) => ({ ...s, locality: null })),
           desired: this.#current,
-        }),
+        }), ...workers.map((w) => w.state)],
         descriptors: workers.flatMap((w) => [...w.descriptors]),
       });
     } catch (error) {
@@ -209,9 +211,9 @@ export class UserspaceEngine implements Engine {
   }
 
   // Everything is taken over before anything moves, so that a failure leaves the predecessor's sockets as they were.
-  async #adopt({ bytes, descriptors }: EngineHandover): Promise<void> {
-    const handover = decodeHandover(bytes);
-    if (handover.workers.length !== this.#platform.workers) throw new EngineError(`${handover.workers.length} packet workers hand over to ${this.#platform.workers}`, { cure: 'report this as a fault of weir' });
+  async #adopt({ parts: [first, ...states], descriptors }: EngineHandover): Promise<void> {
+    const handover = decodeHandover(first);
+    if (handover.workers.length !== this.#platform.workers || states.length !== this.#platform.workers) throw new EngineError(`${handover.workers.length} packet workers hand over to ${this.#platform.workers}`, { cure: 'report this as a fault of weir' });
     adoptShared(this.#shared, handover.shared);
     this.#slots.adopt(handover.slots);
     this.#epoch = handover.epoch;
@@ -221,8 +223,8 @@ export class UserspaceEngine implements Engine {
     this.#current = handover.desired;
     let from = 0;
     const adopted = await this.#askEach((i) => {
-      const { state, descriptors: own } = handover.workers[i]!;
-      return { type: 'adopt', directors: slotted, state, fds: descriptors.slice(from, (from += own.length)) };
+      const fds = descriptors.slice(from, (from += handover.workers[i]!));
+      return { type: 'adopt', directors: slotted, state: states[i]!, fds };
     });
     for (const a of [...adopted, ...(adopted.every((x) => x.type === 'done') ? await this.#askAll({ type: 'join' }) : [])]) {
       if (a.type === 'failed') throw new EngineError(`a packet worker could not take over: ${a.message}`, { cure: a.cure });
@@ -271,13 +273,13 @@ export class UserspaceEngine implements Engine {
     if (this.#closed) return;
     this.#workers[index] = null;
     disownWorker(this.#shared, index);
-    const minuteAgo = Date.now() - 60_000;
+    const minuteAgo = performance.now() - 60_000;
     while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
     if (this.#restarts.length >= RESTARTS_PER_MINUTE) {
       this.#onEvent({ kind: 'fault', detail: `${detail}; it died ${RESTARTS_PER_MINUTE} times within a minute and stays down`, recovered: false });
       return;
     }
-    this.#restarts.push(Date.now());
+    this.#restarts.push(performance.now());
     try {
       const worker = await this.#startWorker(index);
       await worker.ask({ type: 'prepare', directors: this.#slotted });

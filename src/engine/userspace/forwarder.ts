@@ -11,7 +11,7 @@ import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type Runtim
 import type { SlottedDirector } from './protocol.ts';
 import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots, type SlotsHandover } from './server-slots.ts';
 import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey, type SessionsHandover } from './sessions.ts';
-import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, type SharedViews } from './shared.ts';
+import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, WORKER_COUNTER, type SharedViews } from './shared.ts';
 import type { PoolsHandover, UpstreamPools } from './upstreams.ts';
 
 /** How long a session that moved away still delivers replies of its old server to its client. */
@@ -88,6 +88,11 @@ export class Forwarder {
     this.#directors = options.shared.directorCounters[options.worker];
     this.#counts = new Counts(options.shared, options.worker);
     this.#onRefused = options.onRefused;
+    // A worker that was started again counts on where the one before it died: counters never go back.
+    const before = options.shared.workerCounters[options.worker];
+    this.orphanReplies = before[WORKER_COUNTER.orphanReplies];
+    this.noDirector = before[WORKER_COUNTER.noDirector];
+    this.chooser.persistence.evictions = before[WORKER_COUNTER.persistenceEvictions];
   }
 
   /** Sets the time for the datagrams that follow; once a batch. `now` is milliseconds since the shared epoch. */

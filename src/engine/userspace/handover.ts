@@ -6,7 +6,7 @@ import { deserialize, serialize } from 'node:v8';
 import type { Desired } from '../../plan/desired.ts';
 import { DROP_REASONS } from '../drops.ts';
 import type { SlottedDirector } from './protocol.ts';
-import { SESSION_COLUMNS } from './sessions.ts';
+import { HASH_SAMPLE, SESSION_COLUMNS } from './sessions.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, PERSISTENCE_STRIDE, SERVER_COUNTER, SERVER_STRIDE, WORKER_COUNTER, WORKER_STRIDE, type SharedHandover, type SharedLimits } from './shared.ts';
 import type { KeptSlots } from './slots.ts';
 
@@ -15,7 +15,7 @@ export const HANDOVER_FORMAT = 1;
 
 /** Everything whose numbers are handed over raw: two programs whose layouts differ must not share them. */
 export const HANDOVER_LAYOUT = JSON.stringify([
-  SESSION_COLUMNS, SERVER_COUNTER, SERVER_STRIDE, DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, WORKER_STRIDE, PERSISTENCE_STRIDE,
+  SESSION_COLUMNS, HASH_SAMPLE, SERVER_COUNTER, SERVER_STRIDE, DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, WORKER_STRIDE, PERSISTENCE_STRIDE,
   DROP_REASONS.map((reason) => [reason.id, reason.name]),
 ]);
 
@@ -30,8 +30,8 @@ export interface UserspaceHandover {
   readonly slots: KeptSlots;
   readonly slotted: readonly SlottedDirector[];
   readonly desired: Desired;
-  /** One for each packet worker: bytes it makes and understands itself. */
-  readonly workers: readonly { readonly state: Uint8Array; readonly descriptors: readonly number[] }[];
+  /** How many descriptors each packet worker has, in their order. Its state is a part of its own, which it makes and understands itself. */
+  readonly workers: readonly number[];
 }
 
 /** Another program's handover that this one cannot take; `message` names both formats. */
@@ -67,10 +67,10 @@ export function encodeHandover(handover: UserspaceHandover): Uint8Array {
 }
 
 /** Returns the handover that `bytes` hold. Throws HandoverRefused for another format, another layout, or what is no handover at all. */
-export function decodeHandover(bytes: Uint8Array): UserspaceHandover {
+export function decodeHandover(bytes: Uint8Array | undefined): UserspaceHandover {
   let value: Partial<UserspaceHandover> | null;
   try {
-    value = deserialize(bytes) as Partial<UserspaceHandover> | null;
+    value = deserialize(bytes ?? Buffer.alloc(0)) as Partial<UserspaceHandover> | null;
   } catch (cause) {
     throw new HandoverRefused(`the sessions cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
   }

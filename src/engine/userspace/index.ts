@@ -52,7 +52,7 @@ function portablePlatform(why: string, shared: SharedBuffers, limits: Limits): P
     workers: 1,
     limits: { ...limits },
     startWorker: (index, on) => startWorker({
-      setup: { index, shared, io: 'portable', wakeFd: -1, maxSessions: limits.max_sessions, maxSockets: limits.max_upstream_sockets },
+      setup: { index, shared, io: 'portable', wakeFd: -1, descriptors: null, maxSessions: limits.max_sessions, maxSockets: limits.max_upstream_sockets },
       wake: () => undefined,
       onRefused: on.refused,
       onDeath: on.death,

@@ -10,6 +10,8 @@ export interface WorkerSetup {
   readonly io: 'linux' | 'portable';
   /** eventfd that wakes the worker's epoll; -1 on the portable path. */
   readonly wakeFd: number;
+  /** Whose each descriptor is (linux/descriptors.ts); null on the portable path, where Node.js closes what a thread leaves. */
+  readonly descriptors: SharedArrayBuffer | null;
   readonly maxSessions: number;
   readonly maxSockets: number;
 }

@@ -5,7 +5,7 @@
  * A lingering session has left the client index but still delivers late replies to its client; nothing new goes out on it.
  * Cap: `maxSessions`; at the cap `create` returns -1 and the caller drops with `table_full`.
  */
-import { Chains, NONE } from './chains.ts';
+import { Chains, NONE, type ChainsHandover } from './chains.ts';
 
 export const SESSION_FREE = 0;
 export const SESSION_LIVE = 1;
@@ -27,9 +27,11 @@ export const SESSION_COLUMNS = [
   'expiresAt', 'createdAt', 'epochAt', 'lastAt', 'requestAt', 'packetsIn', 'bytesIn', 'packetsOut', 'bytesOut',
 ] as const;
 
-/** Records 0..high-1 of a table. */
+/** Records 0..high-1 of a table, and its indexes: hashing a million sessions anew would hold datagrams up for most of a second. */
 export interface SessionsHandover {
   readonly high: number;
+  readonly clients: ChainsHandover;
+  readonly replies: ChainsHandover;
   readonly columns: Readonly<Record<(typeof SESSION_COLUMNS)[number], Uint8Array | Int32Array | Float64Array>>;
 }
 
@@ -168,27 +170,26 @@ export class SessionTable {
     this.#clients.unlink(i);
   }
 
-  /** Returns a copy of all records. */
+  /** Returns all records, as views that later changes show in. */
   handover(): SessionsHandover {
     const { high } = this;
-    const columns = Object.fromEntries(SESSION_COLUMNS.map((name) => [name, this[name].slice(0, high)])) as SessionsHandover['columns'];
-    return { high, columns };
+    const columns = Object.fromEntries(SESSION_COLUMNS.map((name) => [name, this[name].subarray(0, high)])) as SessionsHandover['columns'];
+    return { high, columns, clients: this.#clients.handover(high), replies: this.#replies.handover(high) };
   }
 
   /** Takes over another table's records under their numbers; this table must be empty. Throws RangeError when they are more than fit. */
-  adopt({ high, columns }: SessionsHandover): void {
+  adopt({ high, columns, clients, replies }: SessionsHandover): void {
     if (high > this.maxSessions) throw new RangeError(`${high} session records for a table of ${this.maxSessions}`);
     for (const name of SESSION_COLUMNS) this[name].set(columns[name]);
+    this.#clients.adopt(clients);
+    this.#replies.adopt(replies);
     this.high = this.#fresh = high;
+    this.used = high;
     for (let i = high - 1; i >= 0; i--) {
-      if (this.state[i] === SESSION_FREE) {
-        this.#freedBefore[i] = this.#freed;
-        this.#freed = i + 1;
-        continue;
-      }
-      this.used++;
-      if (this.state[i] === SESSION_LIVE) this.#clients.link(i);
-      this.#replies.link(i);
+      if (this.state[i] !== SESSION_FREE) continue;
+      this.#freedBefore[i] = this.#freed;
+      this.#freed = i + 1;
+      this.used--;
     }
   }
 
@@ -204,6 +205,9 @@ export class SessionTable {
     while (this.high > 0 && this.state[this.high - 1] === SESSION_FREE) this.high--;
   }
 }
+
+/** Hashes of one key each: they tell two programs apart whose indexes do not fit together. */
+export const HASH_SAMPLE = [clientHash(1, 2, 3, 4, 5, 6), replyHash(7, 8)] as const;
 
 function clientHash(listener: number, portBe: number, a0: number, a1: number, a2: number, a3: number): number {
   let h = Math.imul(a3 ^ Math.imul(portBe, 0x9e3779b1), 0x85ebca6b);

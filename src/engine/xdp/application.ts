@@ -31,6 +31,7 @@ export interface ApplyWorld {
   readonly run: RunCommand;
   readonly forwarding: Forwarding;
   readonly interfaces: readonly string[] | undefined;
+  /** generic: everywhere. Else natively where every driver can, and generic where one cannot; with native, probe() refuses at once then. */
   readonly mode: XdpMode | undefined;
   turn(): Promise<void>;
   wait(ms: number): Promise<void>;
@@ -59,12 +60,42 @@ interface Stage {
 
 /** Makes `next` true. Throws EngineError; then all is as `before` says, but for what `landed` names. `repair`: a crash may have left anything between two states. */
 export async function become(kernel: Kernel, before: XdpRecord, next: Desired, world: ApplyWorld, repair = false): Promise<Applied> {
+  let prepared: Prepared;
+  try {
+    prepared = await prepare(kernel, before, next, world);
+  } catch (error) {
+    throw asEngineError(error, []);
+  }
+  const { stage, facts, settled, applying, kept, managed, released } = prepared;
+  let modeNote: string | null;
+  try {
+    modeNote = await write(stage, world, { repair, wanted: world.mode === 'generic' ? 'generic' : null });
+  } catch (error) {
+    throw await takeBack(error, { kernel, before: { ...settled, slots: applying.slots }, facts, world });
+  }
+  await letGo(world.run, settled.neighbours.filter((n) => !kept.some((k) => k.ip === n.ip && k.device === n.device)));
+  const record: XdpRecord = { ...applying, phase: 'settled', neighbours: kept };
+  world.record.save(record);
+  return { record, facts, managed, modeNote, released };
+}
+
+interface Prepared {
+  readonly stage: Stage;
+  readonly facts: HostFacts;
+  readonly settled: XdpRecord;
+  readonly applying: XdpRecord;
+  readonly kept: XdpRecord['neighbours'];
+  readonly managed: boolean;
+  readonly released: readonly number[];
+}
+
+/** Computes everything, gives out rows, asks for next hops, and writes down what is about to become true. Changes nothing that traffic sees. */
+async function prepare(kernel: Kernel, before: XdpRecord, next: Desired, world: ApplyWorld): Promise<Prepared> {
   const facts = await hostFacts(world, next, before.desired);
   const plan = linksOf(kernel, next, facts, world);
   refuseOnHost(next, facts, plan.attach, world.forwarding);
   const { record: settled, released } = release(kernel, before, world.record);
   const slots = assign(kernel, settled.slots, next, world);
-  const stage: Stage = { kernel, plan, ...stageOf(next, slots, facts) };
   const names = new Set(next.directors.map((d) => d.name));
   const bases = Object.fromEntries(Object.entries(settled.bases).filter(([name]) => names.has(name)));
   const applying: XdpRecord = { ...settled, desired: next, phase: 'applying', slots, bases };
@@ -72,16 +103,7 @@ export async function become(kernel: Kernel, before: XdpRecord, next: Desired, w
   const known = new Set(settled.neighbours.map((n) => `${n.ip} ${n.device}`));
   await awaitResolved(world.run, kept.filter((n) => !known.has(`${n.ip} ${n.device}`)), world.wait);
   world.record.save({ ...applying, neighbours: [...settled.neighbours, ...kept] });
-  let modeNote: string | null;
-  try {
-    modeNote = await write(stage, world, { repair, wanted: world.mode ?? null });
-  } catch (error) {
-    throw await takeBack(error, { kernel, before: { ...settled, slots }, facts, world });
-  }
-  await letGo(world.run, settled.neighbours.filter((n) => !kept.some((k) => k.ip === n.ip && k.device === n.device)));
-  const record: XdpRecord = { ...applying, phase: 'settled', neighbours: kept };
-  world.record.save(record);
-  return { record, facts, managed, modeNote, released };
+  return { stage: { kernel, plan, ...stageOf(next, slots, facts) }, facts, settled, applying, kept, managed, released };
 }
 
 /** Returns target and addresses of a desired state that has its rows. */
@@ -186,6 +208,11 @@ async function takeBack(error: unknown, { kernel, before, facts, world }: { read
   }
   // With something landed the next start, and the next apply, go on from an apply under way.
   world.record.save({ ...before, phase: landed.length === 0 ? 'settled' : 'applying' });
+  return asEngineError(error, landed);
+}
+
+function asEngineError(error: unknown, landed: readonly string[]): EngineError {
+  if (error instanceof EngineError && landed.length === 0) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new EngineError(message, { cure: error instanceof BpfError || error instanceof EngineError ? error.cure : 'see the message and the kernel log (dmesg)', landed, cause: error });
 }

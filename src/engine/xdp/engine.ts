@@ -8,6 +8,7 @@ import type { Plan } from '../../plan/plan.ts';
 import {
   EngineError, type Engine, type EngineEvent, type ExplainQuery, type Explanation, type PageRequest, type PinRequest, type Probe, type Reading, type SessionFilter, type SessionPage, type Unsupported,
 } from '../engine.ts';
+import { pinTarget } from '../pin-target.ts';
 import { become, linksOf, stageOf, type Applied, type ApplyWorld } from './application.ts';
 import { BpfError } from './bpf-error.ts';
 import type { ChangeWatch } from './changes.ts';
@@ -90,7 +91,9 @@ export class XdpEngine implements Engine {
         const why = this.#deps.mode === 'generic' ? null : this.#deps.tryNative(links.filter((l) => l.ethernet && devices.includes(l.name)).map((l) => ({ device: l.name, ifindex: l.vlan?.parent ?? l.ifindex })));
         if (why !== null && this.#deps.mode === 'native') return { ok: false, refusals: [{ what: why, cure: 'generic mode works with every driver, at a third of the rate' }] };
         const where = devices.length === 0 ? 'where its drivers can' : `on ${devices.join(', ')}`;
-        return { ok: true, notes: [this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`] };
+        const mode = this.#deps.mode === 'generic' || why !== null ? `generic mode, ${why ?? 'as asked for'}` : `native ${where}`;
+        const veths = links.filter((l) => l.kind === 'veth' && devices.includes(l.name));
+        return { ok: true, notes: [mode, ...veths.map((l) => `${l.name} is a veth: its far end must compute checksums (ethtool -K … tx off gro on)`)] };
       } catch (error) {
         return { ok: false, refusals: [refusalOf(error)] };
       }
@@ -157,12 +160,9 @@ export class XdpEngine implements Engine {
   pin({ director, client, server }: PinRequest): Promise<number> {
     return this.#alone(async () => {
       const running = await this.#ready();
-      const wanted = running?.record.desired.directors.find((d) => d.name === director);
-      if (running === null || wanted === undefined) throw new EngineError(`there is no director ${director}`, { cure: 'weir status lists the directors' });
-      const to = wanted.servers.find((s) => s.name === server);
-      if (to === undefined) throw new EngineError(`director ${director} has no server ${server}`, { cure: `it has: ${wanted.servers.map((s) => s.name).join(', ')}` });
-      if (to.state === 'down' || to.state === 'disabled') throw new EngineError(`server ${server} is ${to.state}: a session there would not stay`, { cure: 'choose one that is up, or enable it first' });
-      const slot = slotOf(running.record.slots, wanted)?.servers[serverKey(to)] ?? 0;
+      const target = pinTarget(running?.record.desired.directors ?? [], { director, server });
+      if (running === null) return 0;
+      const slot = slotOf(running.record.slots, target.director)?.servers[serverKey(target.director.servers[target.index])] ?? 0;
       return pinSessions(running.kernel, await this.#records(running, { director, client }), slot);
     });
   }
@@ -183,7 +183,9 @@ export class XdpEngine implements Engine {
       this.#watch = null;
       const { kernel = null, record = this.#deps.record.load() } = this.#running ?? {};
       this.#running = null;
-      if (how === 'leave') return kernel?.close();
+      // What balances nothing is not left behind; but a successor may have made something of it meanwhile.
+      const empty = record?.desired.directors.length === 0 && this.#deps.record.load()?.desired.directors.length === 0;
+      if (how === 'leave' && !empty) return kernel?.close();
       if (kernel === null) this.#deps.unpinAll();
       else kernel.remove();
       await letGo(this.#deps.run, record?.neighbours ?? []);

@@ -6,7 +6,7 @@ import type { Attachment, Kernel, NumberMap } from './kernel.ts';
 import { DROP_COUNTERS, SERVER_COUNTERS } from './abi/spec.ts';
 
 /** What lives on while engines come and go, as pins do. */
-export class FakeHost {
+export class FakeMaps {
   readonly sessions: ArrayBuffer;
   readonly servers = new ArrayBuffer(CONSTANTS.MAX_SERVERS * SERVER.size);
   readonly directors = new ArrayBuffer(CONSTANTS.MAX_DIRECTORS * DIRECTOR.size);
@@ -43,15 +43,26 @@ export class FakeHost {
   open(): Kernel {
     return fakeKernel(this);
   }
+
+  /** Returns these maps as they are now: what a process that is killed leaves. */
+  copy(): FakeMaps {
+    const copy = new FakeMaps(this.sessions.byteLength / SESSION.size);
+    for (const name of ['sessions', 'servers', 'directors', 'pools', 'links', 'globals'] as const) new Uint8Array(copy[name]).set(new Uint8Array(this[name]));
+    for (const name of Object.keys(this.numbers) as (keyof FakeMaps['numbers'])[]) for (const [key, value] of this.numbers[name]) copy.numbers[name].set(key, value);
+    for (const [pool, table] of this.tables) copy.tables.set(pool, table);
+    copy.attached.push(...this.attached);
+    copy.pinned = this.pinned;
+    return copy;
+  }
 }
 
 const POOL_BYTES = POOL_HEADER.size + 4 * CONSTANTS.MAX_CANDIDATES;
 
-function fakeKernel(host: FakeHost): Kernel {
+function fakeKernel(host: FakeMaps): Kernel {
   const fresh = !host.pinned;
   host.call('open');
   host.pinned = true;
-  const number = (name: keyof FakeHost['numbers']): NumberMap => ({
+  const number = (name: keyof FakeMaps['numbers']): NumberMap => ({
     entries: () => new Map(host.numbers[name]),
     set(key, value) {
       host.call(`${name} set`);

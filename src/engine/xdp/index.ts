@@ -16,7 +16,7 @@ export interface XdpOptions {
   readonly onEvent: (event: EngineEvent) => void;
   /** Interfaces to run on; default: those that hold the VIPs, those the ways to servers leave by, those of default routes. */
   readonly interfaces?: readonly string[];
-  /** Default: native where every driver can, else generic. */
+  /** generic: everywhere. native: probe() refuses where a driver of the default routes has no native XDP. Else native where every driver can, else generic. */
   readonly mode?: XdpMode;
   /** Session records of a new table, a power of two; default 2^20 (192 MB). */
   readonly sessions?: number;

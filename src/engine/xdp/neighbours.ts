@@ -58,7 +58,7 @@ function parseNeighbours(stdout: string): readonly JsonNeighbour[] {
 /** Asks the kernel to keep these resolved; returns those that were asked for, and whether the kernel goes on by itself. */
 export async function keepResolved(run: RunCommand, hops: readonly Neighbour[]): Promise<{ readonly kept: readonly Neighbour[]; readonly managed: boolean }> {
   if (hops.length === 0) return { kept: [], managed: true };
-  const { stdout } = await run(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']);
+  const { stdout } = await run(['ip', '-j', 'neigh', 'show', 'nud', 'permanent', 'nud', 'noarp']);
   const byHand = new Set(parseNeighbours(stdout).map((n) => `${n.dst} ${n.dev}`));
   const kept = hops.filter((n) => !byHand.has(`${n.ip} ${n.device}`));
   const lines = (how: string): string => kept.map((n) => `neigh replace ${n.ip} dev ${n.device} ${how}\n`).join('');

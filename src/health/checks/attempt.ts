@@ -16,6 +16,8 @@ export interface CheckEnv {
   readonly random: () => number;
   readonly neighbours: Neighbours;
   readonly icmp: IcmpSockets;
+  /** Where the programs of execcheck lie, and how many run. */
+  readonly programs: { readonly directory: string; running: number };
   readonly cancels: Set<() => void>;
 }
 

@@ -1,15 +1,27 @@
 /** From a configured kind of check to the function that runs it. */
 import type { CheckResult, Target } from '../health.ts';
-import type { CheckKind } from '../../config/model.ts';
+import type { CheckKind, SingleCheck } from '../../config/model.ts';
+import { a2sCheck } from './a2s.ts';
 import { arpCheck } from './arp.ts';
 import { cannot, type Check, type CheckEnv } from './attempt.ts';
+import { combine } from './combine.ts';
 import { defaultCheck } from './default.ts';
 import { dnsCheck } from './dns.ts';
+import { dtlsCheck } from './dtls.ts';
+import { execCheck } from './exec.ts';
 import { httpCheck } from './http.ts';
 import { icmpCheck } from './icmp.ts';
+import { ntpCheck } from './ntp.ts';
+import { quicCheck } from './quic.ts';
+import { radiusCheck } from './radius.ts';
+import { sipCheck } from './sip.ts';
+import { snmpCheck } from './snmp.ts';
+import { stunCheck } from './stun.ts';
+import { syslogCheck } from './syslog.ts';
 import { tcpCheck } from './tcp.ts';
+import { tftpCheck } from './tftp.ts';
 import { udpCheck } from './udp.ts';
-import { unsupportedCheck } from './unsupported.ts';
+import { wireguardCheck } from './wireguard.ts';
 
 const made = new WeakMap<CheckKind, Check>();
 
@@ -31,6 +43,11 @@ export function checkFor(probe: CheckKind): Check {
 }
 
 function make(probe: CheckKind): Check {
+  if (!('parts' in probe)) return makeOne(probe);
+  return combine(probe.kind, probe.parts.map((part) => ({ name: part.probe.kind, check: makeOne(part.probe), port: part.port })));
+}
+
+function makeOne(probe: SingleCheck): Check {
   switch (probe.kind) {
     case 'default':
       return defaultCheck;
@@ -46,18 +63,30 @@ function make(probe: CheckKind): Check {
       return udpCheck(probe);
     case 'dns':
       return dnsCheck(probe);
-    case 'radius':
-    case 'sip':
     case 'ntp':
+      return ntpCheck(probe);
+    case 'radius':
+      return radiusCheck(probe);
+    case 'sip':
+      return sipCheck(probe);
     case 'snmp':
+      return snmpCheck(probe);
     case 'tftp':
+      return tftpCheck(probe);
     case 'stun':
+      return stunCheck;
     case 'dtls':
+      return dtlsCheck(probe);
     case 'quic':
+      return quicCheck;
     case 'syslog':
+      return syslogCheck(probe);
     case 'a2s':
+      return a2sCheck;
+    case 'wireguard':
+      return wireguardCheck(probe);
     case 'exec':
-      return unsupportedCheck(probe.kind);
+      return execCheck(probe);
     default:
       return probe satisfies never;
   }

@@ -15,7 +15,6 @@ import { createIcmpSockets, loadLibc, type IcmpSockets } from '../icmp-socket.ts
 import { createNeighbours, type Neighbour, type Neighbours, type Reach } from '../neighbours.ts';
 import type { CheckEnv } from './attempt.ts';
 import { checkFor, runCheck } from './check-for.ts';
-import { unsupportedChecks } from './unsupported.ts';
 
 const V4 = ip('127.0.0.1');
 const V6 = ip('::1');
@@ -53,13 +52,13 @@ const nowMs = (): number => performance.now();
 const noIcmp: IcmpSockets = { echo: () => assert.fail('not an ICMP check'), close: () => undefined };
 
 function environment(more: Partial<CheckEnv> = {}): CheckEnv {
-  return { nowMs, setTimer: realTimer, random: Math.random, neighbours: createNeighbours({ nowMs, setTimer: realTimer }), icmp: noIcmp, cancels: new Set(), ...more };
+  return { nowMs, setTimer: realTimer, random: Math.random, neighbours: createNeighbours({ nowMs, setTimer: realTimer }), icmp: noIcmp, programs: { directory: '/nonexistent', running: 0 }, cancels: new Set(), ...more };
 }
 
 async function run(probe: CheckKind, to: { ip?: Ip; port: number; timeoutMs?: number; source?: Ip }, env = environment()): Promise<CheckResult> {
   const target: Target = {
     key: 'd|s|x|1', director: 'd', server: 's', ip: to.ip ?? V4, port: to.port, probe,
-    intervalMs: 1000, timeoutMs: to.timeoutMs ?? 2000, rise: 1, fall: 1, source: to.source ?? null,
+    intervalMs: 1000, timeoutMs: to.timeoutMs ?? 2000, rise: 1, fall: 1, source: to.source ?? null, slowStartMs: 0, damping: null,
   };
   const result = await runCheck(target, env);
   assert.equal(env.cancels.size, 0, 'the try is cleaned up');
@@ -95,8 +94,9 @@ async function listening(server: Server, address = '127.0.0.1'): Promise<number>
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-const udp = (send: string, expect: string | RegExp | { bytes: number[]; mask: number[] } | null): CheckKind => ({
+const udp = (send: string, expect: string | RegExp | { bytes: number[]; mask: number[] } | null, dynamic = false): CheckKind => ({
   kind: 'udp',
+  dynamic,
   send: utf8(send),
   expect:
     expect === null ? null
@@ -144,6 +144,13 @@ describe('udpcheck', () => {
     assert.equal(result.ok, true);
     assert.match(result.detail, /no ICMP error within 60 ms, no reply required/);
     assert.equal((await run(udp('ping', null), { port: await closedUdpPort() })).finding, 'refused');
+  });
+  test('dynamic: the number in the first brackets of the expression is the weight, or the one the reply names', async () => {
+    const { port } = await udpServer(() => Buffer.from('ok load=35 of 80%'));
+    const inBrackets = await run(udp('x', /load=(\d+)/, true), { port });
+    assert.deepEqual([inBrackets.weightPercent, inBrackets.detail.endsWith(', 35 % of its weight')], [35, true]);
+    assert.equal((await run(udp('x', 'ok', true), { port })).weightPercent, 80);
+    assert.equal((await run(udp('x', 'ok'), { port })).weightPercent, undefined);
   });
   test('hears nobody but the target', async () => {
     const stranger = createSocket('udp4');
@@ -277,14 +284,19 @@ describe('tcpcheck', () => {
 });
 
 describe('httpcheck', () => {
-  const http = (uri: string, statusCode: number | null = null, vhost: string | null = null): CheckKind => ({ kind: 'http', uri, statusCode, vhost });
+  const http = (uri: string, statusCode: number | null = null, vhost: string | null = null, dynamic = false): CheckKind => ({ kind: 'http', uri, statusCode, vhost, dynamic });
   test('takes any 2xx or 3xx, or the status asked for', async () => {
     const port = await listening(createHttpServer((request, response) => response.writeHead(Number(request.url?.slice(1) ?? 0)).end('x'.repeat(100_000))));
     assert.equal((await run(http('/204'), { port })).ok, true);
     assert.equal((await run(http('/302'), { port })).ok, true);
+    assert.equal((await run(http('/200', null, null, true), { port })).weightPercent, undefined, 'a body without a number');
     assert.equal((await run(http('/404'), { port })).detail, 'status 404, expected 200 to 399');
     assert.equal((await run(http('/404', 404), { port })).ok, true);
     assert.equal((await run(http('/200', 204), { port })).detail, 'status 200, expected 204');
+  });
+  test('dynamic: the first bytes of the body are the weight', async () => {
+    const port = await listening(createHttpServer((_request, response) => response.end('60%\n')));
+    assert.deepEqual([(await run(http('/', null, null, true), { port })).weightPercent, (await run(http('/'), { port })).weightPercent], [60, undefined]);
   });
   test('names the vhost, or the address when there is none', async () => {
     const hosts: (string | undefined)[] = [];
@@ -364,8 +376,8 @@ describe('a check without an option', () => {
   });
   test('claims nothing of ARP on a link without it or beyond a router', async () => {
     const { port } = await udpServer(() => null);
-    assert.match((await run(plain, { port, timeoutMs: 40 }, environment({ neighbours: neighbours(ON_LINK, [undefined]) }))).detail, /no ARP on this link/);
-    assert.match((await run(plain, { port, timeoutMs: 40 }, environment({ neighbours: neighbours({ kind: 'routed' }, []) }))).detail, /beyond a router/);
+    assert.match((await run(plain, { port, timeoutMs: 400 }, environment({ neighbours: neighbours(ON_LINK, [undefined]) }))).detail, /no ARP on this link/);
+    assert.match((await run(plain, { port, timeoutMs: 400 }, environment({ neighbours: neighbours({ kind: 'routed' }, []) }))).detail, /beyond a router/);
   });
 });
 
@@ -423,7 +435,7 @@ describe('icmpcheck', () => {
     try {
       const env = environment({ icmp: sockets });
       const results = await Promise.all(Array.from({ length: 100 }, (_, i) => checkFor(icmp)(
-        { key: String(i), director: 'd', server: 's', ip: ip(`127.0.0.${i + 1}`), port: 0, probe: icmp, intervalMs: 1000, timeoutMs: 2000, rise: 1, fall: 1, source: null }, env)));
+        { key: String(i), director: 'd', server: 's', ip: ip(`127.0.0.${i + 1}`), port: 0, probe: icmp, intervalMs: 1000, timeoutMs: 2000, rise: 1, fall: 1, source: null, slowStartMs: 0, damping: null }, env)));
       assert.equal(results.filter((r) => r.ok).length, 100);
     } finally {
       sockets.close();
@@ -439,20 +451,3 @@ function pingRefused(): string | false {
   sockets.close();
   return refused;
 }
-
-test('a check that is not built says so and decides nothing', async () => {
-  const result = await run({ kind: 'radius', args: [] }, { port: 1812 });
-  assert.equal(result.finding, 'cannot');
-  assert.match(result.detail, /radiuscheck is not built yet/);
-});
-
-test('unsupported checks are named for each director that uses one', () => {
-  const servers = [{ checked: true }];
-  const list = unsupportedChecks([
-    { name: 'a', probe: { kind: 'dns', name: '.', type: 'NS', rcodes: [] }, servers },
-    { name: 'b', probe: { kind: 'sip', args: [] }, servers },
-    { name: 'c', probe: { kind: 'ntp', args: [] }, servers: [{ checked: false }] },
-  ]);
-  assert.deepEqual(list.map((u) => [u.director, u.kind]), [['b', 'sip']]);
-});
-

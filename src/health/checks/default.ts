@@ -2,17 +2,24 @@
  * `check` without an `option`, the ALOHA page's own case: an empty datagram is not refused by ICMP, and an on-link host answers for
  * its address. The weakest check there is, and each detail says what it cannot see.
  */
-import { attempt, fail, pass, type Check, type Finding } from './attempt.ts';
+import type { Target } from '../health.ts';
+import { attempt, fail, pass, type Check, type CheckEnv, type Finding } from './attempt.ts';
 import { protocolName } from './arp.ts';
 import { datagram } from './datagram.ts';
 import { QUIET_MS } from './udp.ts';
 
 /** A check that needs no reply. */
-export const defaultCheck: Check = (target, env) => {
+export const defaultCheck: Check = plainCheck({ answered: pass('answered an empty datagram'), blind: 'a service that reads nothing looks the same: use dnscheck or udpcheck' });
+
+/** Returns a check that needs no reply; `answered` is what a reply means, `blind` says what silence cannot tell. */
+export function plainCheck({ answered, blind }: { readonly answered: Finding; readonly blind: string }): Check {
+  return (target, env) => tryPlain(target, env, answered, blind);
+}
+
+function tryPlain(target: Target, env: CheckEnv, answered: Finding, blind: string): ReturnType<Check> {
   const what = protocolName(target);
   const quietMs = Math.min(QUIET_MS, Math.floor(target.timeoutMs * 0.75));
   const quiet = `no ICMP error within ${quietMs} ms`;
-  const blind = 'a service that reads nothing looks the same: use dnscheck or udpcheck';
   const reach = env.neighbours.reach(target.ip);
   let silentOn: string | null = null;
   return attempt(env, {
@@ -38,7 +45,7 @@ export const defaultCheck: Check = (target, env) => {
       };
       const close = datagram(target, {
         payload: new Uint8Array(0),
-        onReply: () => settle(pass('answered an empty datagram')),
+        onReply: () => settle(answered),
         onError: (finding) => settle(finding.detail === 'host unreachable' ? fail(`host unreachable: it does not answer ${what}, or a router says so`) : finding),
         onSent: () => {
           cancelQuiet = env.setTimer(() => {
@@ -53,4 +60,4 @@ export const defaultCheck: Check = (target, env) => {
       };
     },
   });
-};
+}

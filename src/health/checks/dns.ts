@@ -1,8 +1,8 @@
 /** `option dnscheck`: the server answers a query of the operator's choice with an acceptable rcode. */
 import { randomInt } from 'node:crypto';
 import { encode, RECURSION_DESIRED, type Question } from 'dns-packet';
-import { attempt, cannot, fail, msText, pass, silence, type Check } from './attempt.ts';
-import { datagram } from './datagram.ts';
+import { cannot, fail, pass, type Check } from './attempt.ts';
+import { exchangeCheck } from './exchange.ts';
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN', 'YXRRSET', 'NXRRSET', 'NOTAUTH', 'NOTZONE'];
 /** Types dns-packet does not know by name (RFC 9460). */
@@ -13,32 +13,22 @@ const HEADER_BYTES = 12;
 export function dnsCheck(probe: { readonly name: string; readonly type: string; readonly rcodes: readonly string[] }): Check {
   const accepted = probe.rcodes.length === 0 ? ['NOERROR'] : probe.rcodes.map((rcode) => rcode.toUpperCase());
   const template = dnsQuery(probe.name, probe.type);
-  return (target, env) => {
-    const startedMs = env.nowMs();
-    return attempt(env, {
-      timeoutMs: target.timeoutMs,
-      onTimeout: () => silence(target.timeoutMs),
-      begin: (settle) => {
-        if (template === null) {
-          settle(cannot(`no DNS query can be made of the name '${probe.name}' and the type '${probe.type}'`));
-          return () => undefined;
-        }
-        const query = Buffer.from(template);
-        query.writeUInt16BE(randomInt(0x10000), 0);
-        return datagram(target, {
-          payload: query,
-          onError: settle,
-          onReply: (reply) => {
-            // Not the answer to this query: some late or forged datagram. The answer may yet come.
-            const rcode = rcodeOf(reply, query);
-            if (rcode === undefined) return;
-            const took = msText(env.nowMs() - startedMs);
-            settle(accepted.includes(rcode) ? pass(`rcode ${rcode} in ${took}`) : fail(`rcode ${rcode}, expected ${accepted.join(' or ')}`));
-          },
-        });
+  if (template === null) {
+    const impossible = cannot(`no DNS query can be made of the name '${probe.name}' and the type '${probe.type}'`);
+    return () => Promise.resolve({ ...impossible, latencyMs: 0 });
+  }
+  return exchangeCheck((_target, took) => {
+    const query = Buffer.from(template);
+    query.writeUInt16BE(randomInt(0x10000), 0);
+    return {
+      payload: query,
+      judge: (reply) => {
+        const rcode = rcodeOf(reply, query);
+        if (rcode === undefined) return null;
+        return accepted.includes(rcode) ? pass(`rcode ${rcode} in ${took()}`) : fail(`rcode ${rcode}, expected ${accepted.join(' or ')}`);
       },
-    });
-  };
+    };
+  });
 }
 
 /** Returns a query with id 0, or null when the name or type is not one of DNS. */

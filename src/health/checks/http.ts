@@ -1,12 +1,17 @@
-/** `option httpcheck [uri] [statuscode] [vhost]`: GET, and the status is right. The body is never read. */
+/** `option httpcheck`: GET, and the status is right. The body is not read, but with `dynamic` its first bytes are. */
 import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { hostPortText } from '../../net/endpoint.ts';
-import { attempt, cannot, errorFinding, fail, msText, pass, silence, type Check } from './attempt.ts';
+import { attempt, errorFinding, fail, msText, pass, silence, type Check, type Finding } from './attempt.ts';
+import { NO_PORT } from './datagram.ts';
+import { percentIn, percentText } from './weight.ts';
 
 const HEADERS_CAP = 16 << 10;
+/** Of a body, so much is looked at for a weight. */
+const BODY_BYTES = 256;
 
 /** Returns a check that gets `uri` and wants `statusCode`, or any 2xx or 3xx when that is null. */
-export function httpCheck(probe: { readonly uri: string; readonly statusCode: number | null; readonly vhost: string | null }): Check {
+export function httpCheck(probe: { readonly uri: string; readonly statusCode: number | null; readonly vhost: string | null; readonly dynamic: boolean }): Check {
   return (target, env) => {
     const startedMs = env.nowMs();
     return attempt(env, {
@@ -14,7 +19,7 @@ export function httpCheck(probe: { readonly uri: string; readonly statusCode: nu
       onTimeout: () => silence(target.timeoutMs),
       begin: (settle) => {
         if (target.port === 0) {
-          settle(cannot('no port to probe: give the server a port or write `check port <p>`'));
+          settle(NO_PORT);
           return () => undefined;
         }
         const get = request({
@@ -36,11 +41,26 @@ export function httpCheck(probe: { readonly uri: string; readonly statusCode: nu
           const status = response.statusCode ?? 0;
           const good = probe.statusCode === null ? status >= 200 && status < 400 : status === probe.statusCode;
           const took = msText(env.nowMs() - startedMs);
-          settle(good ? pass(`status ${status} in ${took}`) : fail(`status ${status}, expected ${probe.statusCode ?? '200 to 399'}`));
+          if (!good) settle(fail(`status ${status}, expected ${probe.statusCode ?? '200 to 399'}`));
+          else if (probe.dynamic) readWeight(response, `status ${status} in ${took}`, settle);
+          else settle(pass(`status ${status} in ${took}`));
         });
         get.end();
         return () => get.destroy();
       },
     });
   };
+}
+
+function readWeight(response: IncomingMessage, detail: string, settle: (finding: Finding) => void): void {
+  let body = '';
+  const done = (): void => {
+    const percent = percentIn(body);
+    settle({ ...pass(`${detail}${percentText(percent)}`), ...(percent === null ? {} : { weightPercent: percent }) });
+  };
+  response.setEncoding('latin1').on('data', (text: string) => {
+    body = (body + text).slice(0, BODY_BYTES);
+    if (body.length === BODY_BYTES) done();
+  });
+  response.on('end', done);
 }

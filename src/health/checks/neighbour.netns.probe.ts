@@ -16,8 +16,8 @@ const setTimer: CheckEnv['setTimer'] = (fn, ms) => {
 const icmp = createIcmpSockets();
 const probe = kind === 'arp' ? ({ kind, iface: null } as const) : ({ kind } as const);
 const result = await checkFor(probe)(
-  { key: 'd|s|a|7', director: 'd', server: 's', ip, port: 7, probe, intervalMs: 2000, timeoutMs: 800, rise: 1, fall: 1, source: null },
-  { nowMs, setTimer, random: Math.random, icmp, neighbours: createNeighbours({ nowMs, setTimer }), cancels: new Set() },
+  { key: 'd|s|a|7', director: 'd', server: 's', ip, port: 7, probe, intervalMs: 2000, timeoutMs: 800, rise: 1, fall: 1, source: null, slowStartMs: 0, damping: null },
+  { nowMs, setTimer, random: Math.random, icmp, neighbours: createNeighbours({ nowMs, setTimer }), programs: { directory: '/nonexistent', running: 0 }, cancels: new Set() },
 );
 icmp.close();
 process.stdout.write(JSON.stringify(result));

@@ -1,6 +1,7 @@
 /** `option tcpcheck`: the port accepts a connection, which is then reset so that no TIME_WAIT piles up on either side. */
 import { connect } from 'node:net';
-import { attempt, cannot, errorFinding, msText, pass, silence, type Check } from './attempt.ts';
+import { attempt, errorFinding, msText, pass, silence, type Check } from './attempt.ts';
+import { NO_PORT } from './datagram.ts';
 
 /** A check that makes one TCP handshake. */
 export const tcpCheck: Check = (target, env) => {
@@ -10,7 +11,7 @@ export const tcpCheck: Check = (target, env) => {
     onTimeout: () => silence(target.timeoutMs),
     begin: (settle) => {
       if (target.port === 0) {
-        settle(cannot('no port to probe: give the server a port or write `check port <p>`'));
+        settle(NO_PORT);
         return () => undefined;
       }
       const { family } = target.ip;

@@ -1,16 +1,17 @@
 /** `option udpcheck`: a datagram of the operator's choice, and what the reply must hold. */
 import type { Expectation } from '../../config/model.ts';
-import { attempt, fail, msText, pass, silence, type Check } from './attempt.ts';
+import { attempt, fail, msText, pass, silence, type Check, type Finding } from './attempt.ts';
 import { datagram } from './datagram.ts';
+import { percentIn, percentText } from './weight.ts';
 
 /** Where no reply is required, how long an ICMP error is waited for, at most. */
 export const QUIET_MS = 1000;
-/** A regular expression sees this much of a reply: what it costs must not depend on the server. */
-const REGEX_BYTES = 4096;
+/** A regular expression sees this much of a reply (REGEX_INPUT_BYTES of src/config/regex.ts): what it costs must not depend on the server. */
+const REGEX_BYTES = 2048;
 
 /** Returns a check that sends `send` and requires `expect` in the first reply; without `expect`, that no ICMP error comes. */
-export function udpCheck(probe: { readonly send: Uint8Array; readonly expect: Expectation | null }): Check {
-  const { send, expect } = probe;
+export function udpCheck(probe: { readonly send: Uint8Array; readonly expect: Expectation | null; readonly dynamic: boolean }): Check {
+  const { send, expect, dynamic } = probe;
   const regex = expect?.kind === 'regex' ? new RegExp(expect.source, expect.flags.replace(/[gy]/g, '')) : null;
   return (target, env) => {
     const startedMs = env.nowMs();
@@ -25,7 +26,7 @@ export function udpCheck(probe: { readonly send: Uint8Array; readonly expect: Ex
           onReply: (reply) => {
             const took = msText(env.nowMs() - startedMs);
             if (expect === null) settle(pass(`reply of ${reply.length} bytes in ${took}`));
-            else if (holds(reply, expect, regex)) settle(pass(`expected reply in ${took}`));
+            else if (holds(reply, expect, regex)) settle(dynamic ? weighed(reply, regex, took) : pass(`expected reply in ${took}`));
             else settle(fail(`reply of ${reply.length} bytes does not hold ${expectText(expect)}: ${preview(reply)}`));
           },
         }),
@@ -46,6 +47,13 @@ export function holds(reply: Uint8Array, expect: Expectation, regex: RegExp | nu
     if (i === bytes.length) return true;
   }
   return false;
+}
+
+/** The number in the first brackets of the expression, when it has some, else the one that the reply names. */
+function weighed(reply: Buffer, regex: RegExp | null, took: string): Finding {
+  const text = reply.subarray(0, REGEX_BYTES).toString('latin1');
+  const percent = percentIn(regex?.exec(text)?.[1] ?? text);
+  return { ...pass(`expected reply in ${took}${percentText(percent)}`), ...(percent === null ? {} : { weightPercent: percent }) };
 }
 
 function expectText(expect: Expectation): string {

@@ -30,7 +30,7 @@ export const VERDICTS = ['aborted', 'drop', 'pass', 'tx', 'redirect'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** Maps that hold entries by key, and not in memory. */
-export const HASHES = ['vips', 'link_ids', 'vlan_links', 'ports', 'fragments', 'persists', 'sources', 'localities'] as const;
+export const HASHES = ['vips', 'link_ids', 'vlan_links', 'server_ids', 'ports', 'fragments', 'persists', 'sources', 'localities'] as const;
 export type HashName = (typeof HASHES)[number];
 
 export interface CommandAnswer {
@@ -51,7 +51,8 @@ export class Bed {
   readonly indexWords: BigUint64Array;
   readonly #object: LoadedObject;
   readonly #maps = new Map<string, BpfMap>();
-  readonly #program: number;
+  /** Descriptor of the program. */
+  readonly program: number;
   readonly #command: number;
   readonly #commands: Structs;
   readonly #memories: ArrayBuffer[] = [];
@@ -59,18 +60,19 @@ export class Bed {
   readonly #devices: ReadonlyMap<Device, number>;
   readonly #close: () => void;
 
-  constructor() {
+  /** `records`: session records, a power of two. */
+  constructor(records: number = RECORDS) {
     const netns = createNetns(`weir-test-${process.pid}-bed`);
     enterNamespace(netns.name);
     this.#close = () => netns.close();
     this.#devices = makeDevices();
     const object = openObject(OBJECT);
-    object.setMaxEntries('sessions', RECORDS);
-    object.setMaxEntries('session_index', RECORDS / 2);
+    object.setMaxEntries('sessions', records);
+    object.setMaxEntries('session_index', records / 2);
     object.setMaxEntries('servers', SERVERS);
     object.setMaxEntries('server_stats', SERVERS);
     this.#object = object.load();
-    this.#program = this.#object.program('weir');
+    this.program = this.#object.program('weir');
     this.#command = this.#object.program('command');
     const memory = (name: string): ArrayBuffer => {
       const view = this.map(name).memory();
@@ -108,7 +110,7 @@ export class Bed {
     // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
     this.#context.writeUInt32LE(frame.length, 4);
     this.#context.writeUInt32LE(this.ifindex(device), 12);
-    const { verdict, data } = testRun(this.#program, { data: frame, context: this.#context });
+    const { verdict, data } = testRun(this.program, { data: frame, context: this.#context });
     return { verdict: VERDICTS[verdict], data };
   }
 

@@ -15,10 +15,13 @@ export interface Ethernet {
 /** `whole`: right. `none`: 0. `partial`: the pseudo header's sum alone, as Linux leaves it to a device (CHECKSUM_PARTIAL). `wrong`: one off. */
 export type Check = 'whole' | 'none' | 'partial' | 'wrong';
 
-/** One UDP datagram; both ends as `192.0.2.1:53` or `[2001:db8::1]:53`. */
+/** `192.0.2.1:53`, `[2001:db8::1]:53`, or what that means. */
+export type End = string | { readonly bytes: Buffer; readonly port: number };
+
+/** One UDP datagram. */
 export interface Datagram {
-  readonly src: string;
-  readonly dst: string;
+  readonly src: End;
+  readonly dst: End;
   readonly payload?: string | Buffer;
   readonly ttl?: number;
   /** IPv4 identification. */
@@ -29,9 +32,10 @@ export interface Datagram {
   readonly check?: Check;
 }
 
+/** Addresses as text or as their bytes. */
 export interface IcmpError {
-  readonly src: string;
-  readonly dst: string;
+  readonly src: string | Buffer;
+  readonly dst: string | Buffer;
   readonly type: number;
   readonly code: number;
   /** The second word: MTU. */
@@ -56,7 +60,7 @@ export function frame(ethernet: Ethernet, packet: Buffer): Buffer {
 
 /** Returns the IP packet that holds the datagram. */
 export function udp(datagram: Datagram): Buffer {
-  const [src, dst] = [endpoint(datagram.src), endpoint(datagram.dst)];
+  const [src, dst] = [endOf(datagram.src), endOf(datagram.dst)];
   const payload = typeof datagram.payload === 'string' ? Buffer.from(datagram.payload) : (datagram.payload ?? Buffer.from('weir'));
   const segment = Buffer.concat([words16(src.port, dst.port, 8 + payload.length, 0), payload]);
   const pseudo = pseudoHeader(src.bytes, dst.bytes, UDP, segment.length);
@@ -78,7 +82,7 @@ export function udp(datagram: Datagram): Buffer {
 
 /** Returns the IP packet of an ICMP or ICMPv6 error, by the family of its source. */
 export function icmp({ src, dst, type, code, rest = 0, carries, ttl }: IcmpError): Buffer {
-  const [from, to] = [address(src), address(dst)];
+  const [from, to] = [typeof src === 'string' ? address(src) : src, typeof dst === 'string' ? address(dst) : dst];
   const second = Buffer.alloc(4);
   second.writeUInt32BE(rest);
   const message = Buffer.concat([Buffer.from([type, code, 0, 0]), second, carries]);
@@ -139,6 +143,10 @@ export function endpoint(text: string): { readonly bytes: Buffer; readonly port:
   const parsed = parseEndpoint(text);
   if (parsed === undefined) throw new RangeError(`'${text}' is no address and port`);
   return { bytes: Buffer.from(ipBytes(parsed.ip)), port: parsed.port };
+}
+
+function endOf(end: End): { readonly bytes: Buffer; readonly port: number } {
+  return typeof end === 'string' ? endpoint(end) : end;
 }
 
 function packet(src: Buffer, dst: Buffer, protocol: number, body: Buffer, { ttl = DEFAULT_TTL, id = 0, tos = 0, options = 0 }: Pick<Datagram, 'ttl' | 'id' | 'tos' | 'options'>): Buffer {

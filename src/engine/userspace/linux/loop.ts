@@ -9,6 +9,7 @@ import type { SlottedDirector, WorkerSetup } from '../protocol.ts';
 import { WORKER_COUNTER, clockOffset, sharedViews, type SharedViews } from '../shared.ts';
 import { UpstreamPools } from '../upstreams.ts';
 import type { Succession, WorkerIo } from '../commands.ts';
+import { Descriptors } from './descriptors.ts';
 import { dropReason } from './drop-reason.ts';
 import { ErrorQueue } from './errors.ts';
 import { Front, type FrontHandover, type OpenListener } from './front.ts';
@@ -51,6 +52,7 @@ export class LinuxLoop implements WorkerIo {
   readonly forwarder: Forwarder;
   readonly shared: SharedViews;
   readonly #libc: Libc;
+  readonly #descriptors: Descriptors;
   readonly #sockets: Sockets;
   readonly #errors: ErrorQueue;
   readonly #overflow: OverflowCount;
@@ -88,12 +90,12 @@ export class LinuxLoop implements WorkerIo {
     this.#directorCounters = this.shared.directorCounters[setup.index]!;
     this.#clockOffset = clockOffset(setup.shared.epochNs);
     this.#libc = loadLibc();
-    this.#sockets = new Sockets(this.#libc);
+    this.#descriptors = new Descriptors(setup.descriptors ?? new SharedArrayBuffer(0), setup.index);
+    this.#sockets = new Sockets(this.#libc, this.#descriptors);
     this.#errors = new ErrorQueue(this.#libc);
     this.#overflow = new OverflowCount((fd) => this.#sockets.drops(fd));
-    this.#epoll = this.#libc.epoll_create1(EPOLL_CLOEXEC);
-    if (this.#epoll < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
-    this.#wakeOnly = this.#libc.epoll_create1(EPOLL_CLOEXEC);
+    this.#epoll = this.#openEpoll();
+    this.#wakeOnly = this.#openEpoll();
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN);
     this.#watch(setup.wakeFd, WAKE_TAG, EPOLLIN, this.#wakeOnly);
     this.forwarder = new Forwarder({
@@ -152,9 +154,7 @@ export class LinuxLoop implements WorkerIo {
   close(): void {
     this.#running = false;
     this.#front.close();
-    for (const fd of this.#upstreamFds) this.#sockets.close(fd);
-    this.#libc.close(this.#epoll);
-    this.#libc.close(this.#wakeOnly);
+    for (const fd of [...this.#upstreamFds, this.#epoll, this.#wakeOnly]) this.#sockets.close(fd);
   }
 
   now(): number {
@@ -197,6 +197,7 @@ export class LinuxLoop implements WorkerIo {
     },
     adopt: (directors, bytes, fds) => {
       const state = deserialize(bytes) as LoopHandover;
+      for (const fd of fds) this.#descriptors.take(fd);
       const listenerFds = new Map(state.front.listeners.map((l, i) => [l.fd, fds[i]!]));
       fds.forEach((fd, i) => this.#sockets.tuning.adopt(fd, state.tuned[i]!));
       this.#upstreamFds.push(...fds.slice(fds.length - state.upstreams));
@@ -228,13 +229,15 @@ export class LinuxLoop implements WorkerIo {
       if ((events & EPOLLIN) !== 0) this.#readUpstream(tag & TAG_MASK);
     }
     if (this.#replyFill > 0) this.#flushReplies();
+    let woken = false;
     for (let i = 0; i < others; i++) {
       const tag = this.#otherTags[i];
+      if (tag === WAKE_TAG) woken = true;
       if ((tag & LISTENER_TAG) === 0) continue;
       const l = this.#front.listeners[tag & TAG_MASK];
       if (l) this.#readListener(l);
     }
-    if (this.#otherTags.subarray(0, others).includes(WAKE_TAG)) {
+    if (woken) {
       this.#libc.read(this.#setup.wakeFd, this.#wakeBuffer.address, 8);
       onWake();
     }
@@ -360,6 +363,12 @@ export class LinuxLoop implements WorkerIo {
         this.forwarder.refused(v4 ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.slots.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
       },
     });
+  }
+
+  #openEpoll(): number {
+    const fd = this.#libc.epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) throw new Error(`epoll_create1 failed (errno ${this.#libc.errno()})`);
+    return this.#descriptors.take(fd);
   }
 
   #openUpstream(number: number, spec: Parameters<Sockets['openUpstream']>[0]): boolean {

@@ -4,18 +4,21 @@ import type { Limits, Platform } from '../engine.ts';
 import { listenersOf } from '../listeners.ts';
 import type { SharedBuffers } from '../shared.ts';
 import { startWorker } from '../workers.ts';
+import { Descriptors, descriptorTable } from './descriptors.ts';
 import { loadLibc, Memory, raiseOpenFiles } from './libc.ts';
 import { Sockets } from './sockets.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
-/** Descriptors left for everything that is not an upstream socket. */
+/** Descriptors left for everything that is not an upstream socket; half of them where there are few. */
 const SPARE_FILES = 2048;
 
 /** Returns the fast path's platform. Throws where it cannot work: not Linux, no koffi, no such libc. */
 export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Limits): Platform {
   const libc = loadLibc();
-  const limits = { ...wanted, max_upstream_sockets: Math.min(wanted.max_upstream_sockets, Math.max(256, raiseOpenFiles(libc) - SPARE_FILES)) };
+  const files = raiseOpenFiles(libc);
+  const limits = { ...wanted, max_upstream_sockets: Math.min(wanted.max_upstream_sockets, Math.max(Math.floor(files / 2), files - SPARE_FILES)) };
   const sockets = new Sockets(libc);
+  const descriptors = descriptorTable(files);
   const one = new Memory(8);
   one.words[0] = 1;
   const wakeFds = Array.from({ length: workers }, () => libc.eventfd(0, EFD_NONBLOCK_CLOEXEC));
@@ -26,12 +29,15 @@ export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Li
     limits: { ...limits },
     startWorker: (index, on) => startWorker({
       setup: {
-        index, shared, io: 'linux', wakeFd: wakeFds[index],
+        index, shared, io: 'linux', wakeFd: wakeFds[index], descriptors,
         maxSessions: Math.ceil(limits.max_sessions / workers), maxSockets: Math.floor(limits.max_upstream_sockets / workers),
       },
       wake: () => void libc.write(wakeFds[index], one.address, 8),
       onRefused: on.refused,
-      onDeath: on.death,
+      onDeath: (detail) => {
+        new Descriptors(descriptors, index).closeAll((fd) => sockets.close(fd));
+        on.death(detail);
+      },
     }),
     // SO_REUSEPORT would let weir share a port with a second weir without a word: bind once without it to find out.
     probeListeners: (wanted, current) => {

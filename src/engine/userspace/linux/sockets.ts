@@ -2,6 +2,7 @@
 import { isUnspecified, type Ip } from '../../../net/ip.ts';
 import { SocketRefused, bindRefusal, type BindError } from '../refusal.ts';
 import type { BindSpec } from '../upstreams.ts';
+import type { Descriptors } from './descriptors.ts';
 import {
   AF_INET, AF_INET6, EACCES, EADDRINUSE, EADDRNOTAVAIL, EMFILE, IP_PKTINFO, IP_RECVERR, IPV6_RECVERR, IPV6_RECVPKTINFO, IPV6_V6ONLY,
   Memory, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEPORT, SO_SNDBUF, SOCK_DGRAM_NONBLOCK_CLOEXEC, SOL_IP, SOL_IPV6, SOL_SOCKET, type Libc,
@@ -16,10 +17,13 @@ const SK_MEMINFO_DROPS = 8;
 export class Sockets {
   readonly tuning: SocketTuning;
   readonly #libc: Libc;
+  readonly #descriptors: Descriptors | null;
   readonly #scratch = new Memory(128);
 
-  constructor(libc: Libc) {
+  /** `descriptors` keeps whose the sockets are, in a worker. */
+  constructor(libc: Libc, descriptors: Descriptors | null = null) {
     this.#libc = libc;
+    this.#descriptors = descriptors;
     this.tuning = new SocketTuning(libc);
   }
 
@@ -37,7 +41,7 @@ export class Sockets {
 
   /** Returns a bound upstream socket that reports ICMP errors in its error queue, or -1 with errno set. */
   openUpstream(spec: BindSpec): number {
-    const fd = this.#libc.socket(spec.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+    const fd = this.#open(spec.family);
     if (fd < 0) return -1;
     if (spec.family === 6) this.#option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
     this.#option(fd, spec.family === 4 ? SOL_IP : SOL_IPV6, spec.family === 4 ? IP_RECVERR : IPV6_RECVERR, 1);
@@ -65,11 +69,17 @@ export class Sockets {
 
   close(fd: number): void {
     this.tuning.forget(fd);
+    this.#descriptors?.release(fd);
     this.#libc.close(fd);
   }
 
-  #socket(family: 4 | 6): number {
+  #open(family: 4 | 6): number {
     const fd = this.#libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+    return this.#descriptors?.take(fd) ?? fd;
+  }
+
+  #socket(family: 4 | 6): number {
+    const fd = this.#open(family);
     if (fd >= 0) return fd;
     const errno = this.#libc.errno();
     if (errno === EMFILE) throw new SocketRefused('no file descriptor left for a listener (EMFILE)', 'raise the limit: ulimit -n 65536, or LimitNOFILE= in the systemd unit');

@@ -52,9 +52,10 @@ export const limitRows: readonly Row[] = [
     layout: one(),
     steps: [
       act('every slot but those of no bucket is somebody\'s', ({ bed }) => bed.indexWords.fill(0x7fff_ffff_ffff_fff0n)), refused(CLIENT),
-      act('the index is free again', ({ bed }) => bed.indexWords.fill(0n)), from(CLIENT, 1040),
+      act('the index is free again', ({ bed }) => bed.indexWords.fill(0n)), from(CLIENT, 1026),
     ],
-    after: { servers: { a: { ...live(1), port_next: 17 } }, directors: { dns: { sessions: 1, position: 2, no_port: 1, packets: 1, bytes: 4 } }, globals: { sessions: 1, records: 1, cursor: 2 } },
+    // Two tries in turn, the others on from anywhere.
+    after: { servers: { a: { ...live(1), port_next: 3 } }, directors: { dns: { sessions: 1, position: 2, no_port: 1, packets: 1, bytes: 4 } }, globals: { sessions: 1, records: 1, cursor: 2 } },
   },
   {
     name: 'one bucket for all: four sessions fill it, the fifth finds no place for its client and gives its port back',
@@ -67,7 +68,7 @@ export const limitRows: readonly Row[] = [
       act('it is free again', ({ bed }) => assert.equal(bed.indexWords[0], 0n)),
     ],
     after: {
-      servers: { a: { ...live(4), packets_out: 4, bytes_out: 16, responses: 4, port_next: 21 } },
+      servers: { a: { ...live(4), packets_out: 4, bytes_out: 16, responses: 4, port_next: 7 } },
       directors: { dns: { sessions: 4, position: 6, no_port: 1, table_full: 1, packets: 2, bytes: 8 } }, globals: { sessions: 4, records: 4, cursor: 6 },
     },
   },

@@ -1,0 +1,71 @@
+/** A packet thread that dies in the middle of traffic: what it had open is closed, another takes its place, and no client is left with nobody to hear it. */
+import assert from 'node:assert/strict';
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { test } from 'node:test';
+import type { EngineEvent, Reading } from '../../src/engine/engine.ts';
+import { createUserspaceEngine } from '../../src/engine/userspace/index.ts';
+import type { DesiredDirector } from '../../src/plan/desired.ts';
+import { Mailbox, until } from '../contract/mailbox.ts';
+import { openSocket } from '../fixtures/echo.ts';
+import { local } from '../fixtures/loopback.ts';
+import { withScope } from '../fixtures/scope.ts';
+
+const VIP = { ip: local(1), port: 5300 };
+const SERVER = { ip: local(11), port: 5301 };
+const DIRECTOR: DesiredDirector = {
+  name: 'echo', vip: { family: 4, text: VIP.ip }, ports: { first: VIP.port, last: VIP.port }, protocol: 'udp', mode: 'nat', balance: 'roundrobin', persistence: null,
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
+  servers: [{ name: 'one', ip: { family: 4, text: SERVER.ip }, port: SERVER.port, weight: 1, state: 'up', sorry: false }],
+};
+/** Of linux/loop.ts: what its epoll remembers of a listener. */
+const LISTENER_TAG = 1 << 28;
+const CLIENTS = 64;
+
+/** Descriptors of the epolls that packet threads wait on, found by what they watch (man 5 proc, fdinfo). */
+function packetEpolls(): readonly number[] {
+  return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
+    try {
+      if (!readlinkSync(`/proc/self/fd/${fd}`).includes('[eventpoll]')) return false;
+      const watched = [...readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').matchAll(/data:\s*([0-9a-f]+)/g)];
+      return watched.some(([, data = '']) => Number.parseInt(data, 16) < 2 ** 32 && (Number.parseInt(data, 16) & LISTENER_TAG) !== 0);
+    } catch {
+      return false;
+    }
+  });
+}
+
+function sumOfCounters({ directors, drops }: Reading): number {
+  const [d] = directors;
+  return (d?.packetsIn ?? 0) + (d?.packetsOut ?? 0) + (d?.sessionsCreated ?? 0) + Object.values(drops).reduce((sum, n) => sum + n, 0);
+}
+
+test('its sockets are closed, its place is taken, every client is answered again, and no counter goes back', { timeout: 60_000 }, () => withScope(async (scope) => {
+  const events = new Mailbox<EngineEvent>('events', (event) => JSON.stringify(event));
+  const engine = await createUserspaceEngine({ onEvent: (event) => events.push(event), workers: 2 });
+  scope.defer(() => engine.close('remove'));
+  await engine.apply({ steps: [], next: { directors: [DIRECTOR] } });
+  await openSocket(scope, { ...SERVER, tag: 'one' });
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => openSocket(scope, { ip: local(99) })));
+  const everyoneIsAnswered = async (text: string): Promise<void> => {
+    for (const client of clients) await client.send(text, VIP);
+    for (const client of clients) await client.inbox.take((got) => got.text === `one:${text}`);
+  };
+  await everyoneIsAnswered('before');
+  const descriptors = readdirSync('/proc/self/fd').length;
+  const before = await engine.read();
+
+  const [first = -1] = packetEpolls();
+  assert.equal(packetEpolls().length, 2);
+  closeSync(first);
+  const fault = await events.take(({ kind }) => kind === 'fault');
+  assert.ok(fault.kind === 'fault' && fault.recovered && /packet worker \d died.*started again, its sessions were lost/.test(fault.detail), JSON.stringify(fault));
+  assert.equal(packetEpolls().length, 2);
+
+  // Who was with the dead thread begins again; who was not never noticed. The kernel spreads clients over the listeners: one that is left would have its share.
+  await everyoneIsAnswered('after');
+  const after = await engine.read();
+  assert.equal(after.epoch, before.epoch);
+  assert.ok(sumOfCounters(after) >= sumOfCounters(before) + 2 * CLIENTS);
+  assert.ok((after.directors[0]?.sessionsCreated ?? 0) < 2 * CLIENTS, 'only the dead thread\'s sessions were made anew');
+  await until('the dead thread\'s descriptors are closed', async () => readdirSync('/proc/self/fd').length, (n) => n <= descriptors + 4);
+}));
