@@ -40,10 +40,10 @@ export const wayRows: readonly Row[] = [
   },
   {
     name: 'a way is kept for hop_ticks, then the kernel is asked again',
-    layout: one({ at: '10.0.0.32:5300', way: 'lookup' }),
+    layout: one({ at: '10.0.0.32:5300', way: 'lookup' }, {}, { globals: { hop_ticks: TICKS.kept } }),
     steps: [
-      neighbour('10.0.0.32', macOf('10.0.0.32')), ask('10.0.0.32:5300'), neighbour('10.0.0.32', OTHER_MAC), ask('10.0.0.32:5300'), wayOlder(TICKS.hop + 1), ask('10.0.0.32:5300', { gateway: OTHER_MAC }),
-      forgetNeighbour('10.0.0.32'), ask('10.0.0.32:5300', { gateway: OTHER_MAC }), wayOlder(TICKS.hop + 1), askDropped,
+      neighbour('10.0.0.32', macOf('10.0.0.32')), ask('10.0.0.32:5300'), neighbour('10.0.0.32', OTHER_MAC), ask('10.0.0.32:5300'), wayOlder(TICKS.kept + 1), ask('10.0.0.32:5300', { gateway: OTHER_MAC }),
+      forgetNeighbour('10.0.0.32'), ask('10.0.0.32:5300', { gateway: OTHER_MAC }), wayOlder(TICKS.kept + 1), askDropped,
     ],
     after: { servers: { a: live(5) }, ...countedWith({ unreachable: 1 }) },
   },
