@@ -118,16 +118,22 @@ static __always_inline bool bucket_replace(struct bucket *bucket, __u64 from, __
 	return false;
 }
 
-/* Puts a slot into one of its two buckets; false when both are full. */
+/*
+ * Puts a slot into one of its two buckets; false when both are full. The first, because one line is then enough to find it, until that
+ * is nearly full (they fill from the front): buckets that others depend on are left some room, and no pair fills up long before the table does.
+ */
 static __always_inline bool index_insert(const struct globals *g, __u64 hash, __u64 slot)
 {
 	struct bucket *bucket = first_bucket(g, hash);
 
 	if (!bucket)
 		return false;
-	if (bucket_replace(bucket, 0, slot))
+	if (bucket->slot[BUCKET_SLOTS - 2] == 0 && bucket_replace(bucket, 0, slot))
 		return true;
 	bucket = second_bucket(g, hash);
+	if (bucket && bucket_replace(bucket, 0, slot))
+		return true;
+	bucket = first_bucket(g, hash);
 	return bucket && bucket_replace(bucket, 0, slot);
 }
 

@@ -113,7 +113,8 @@ const BPF_XDP = 37;
 const F_DUPFD_CLOEXEC = 1030;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 1 << 2 };
 const REFUSED_CURE = 'a kernel of 5.15 or newer with BTF (CONFIG_DEBUG_INFO_BTF); where it has all that, report the log as a fault of weir';
-const LOG_BYTES = 1 << 20;
+/** Where the log does not fit, kernels before 6.4 say ENOSPC in the place of the reason; untouched pages cost nothing. */
+const LOG_BYTES = 32 << 20;
 const SAID_BYTES = 1 << 16;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
