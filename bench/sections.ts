@@ -6,7 +6,7 @@ import { routing } from './subjects/routing.ts';
 import type { Stage } from './stage.ts';
 import type { Subject } from './subjects/subject.ts';
 import { bytesText, microsText, percentText, rateText, renderTable } from './table.ts';
-import { observe, warmUp, type ClientRange } from './trial.ts';
+import { observe, visitAll, warmUp } from './trial.ts';
 
 /** The figures; null where one could not be had, then `notes` says why. */
 export interface SectionResults {
@@ -38,7 +38,6 @@ export interface LatencyResult {
 const MEMORY_SESSIONS = 100_000;
 /** Slow enough that nothing is lost: memory is asked for, not speed. */
 const MEMORY_RATE = 10_000;
-const MEMORY_STEP_SECONDS = 2;
 const NEW_SESSION_START = 4_000;
 const LATENCY_TRIES = 3;
 
@@ -92,16 +91,8 @@ export async function measureMemory(stage: Stage, subject: Subject, sessions: nu
     const first = Math.min(1_000, Math.ceil(sessions / 10));
     await warmUp(stage.traffic, running, { first: 0, count: first });
     const before = readMemory(running.pid);
-    let answered = 0;
-    let lost = 0;
-    const step = MEMORY_RATE * MEMORY_STEP_SECONDS;
-    for (let next = first; next < first + sessions; next += step) {
-      const range: ClientRange = { first: next, count: Math.min(step, first + sessions - next) };
-      const seen = await observe(stage.traffic, running, { clients: range, rate: MEMORY_RATE, seconds: range.count / MEMORY_RATE });
-      answered += Math.min(seen.replies, range.count);
-      lost += Math.max(0, seen.sent - seen.replies);
-      stage.progress(`bytes per session: ${answered} of ${sessions} sessions`);
-    }
+    const told = (so: number) => stage.progress(`bytes per session: ${so} of ${sessions} sessions`);
+    const { answered, lost } = await visitAll(stage.traffic, running, { first, count: sessions }, MEMORY_RATE, told);
     const after = readMemory(running.pid);
     if (answered < sessions * 0.99) throw new Error(`only ${answered} of ${sessions} clients were answered`);
     return {

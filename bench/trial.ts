@@ -28,6 +28,8 @@ const WARM_ROUNDS = 5;
 const WARM_ENOUGH = 0.98;
 /** Longer warm-ups are cut in runs of this length. */
 const MOST_SECONDS = 4;
+const RUN_SECONDS = 2;
+const MIN_RUN_SECONDS = 0.01;
 
 /** What one try sends. */
 export interface Sending {
@@ -52,6 +54,24 @@ export async function warmUp(traffic: Traffic, running: RunningSubject, clients:
   for (let done = 0; done < clients.count; done += step) {
     await warmSome(traffic, running, { first: clients.first + done, count: Math.min(step, clients.count - done) }, rate);
   }
+}
+
+/**
+ * Sends from every client once, at `rate` and in runs of 2 s, and returns how many were answered and how many datagrams were not; a last few clients
+ * may have asked twice. A generator that had to leave out frames goes on where it was: by time alone, some clients would never get their turn.
+ */
+export async function visitAll(traffic: Traffic, running: RunningSubject, clients: ClientRange, rate: number, progress: (answered: number) => void): Promise<{ answered: number; lost: number }> {
+  let answered = 0;
+  let lost = 0;
+  for (let sent = 0; sent < clients.count; ) {
+    const seen = await observe(traffic, running, { clients, rate, seconds: Math.max(MIN_RUN_SECONDS, Math.min(RUN_SECONDS, (clients.count - sent) / rate)), turn: sent });
+    if (seen.sent === 0) throw new Error('the generator sent nothing');
+    sent += seen.sent;
+    answered = Math.min(clients.count, answered + seen.replies);
+    lost += Math.max(0, seen.sent - seen.replies);
+    progress(answered);
+  }
+  return { answered, lost };
 }
 
 /** Returns once the subject answers again at a low rate: what the try before has left in its queues is gone. Rejects when it never does. */

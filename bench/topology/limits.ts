@@ -15,7 +15,9 @@ const FILE = '/run/weir-bench-limits.json';
 /** Raises those that are lower. Throws where the kernel refuses. */
 export function raiseLimits(): void {
   const paths = Object.keys(NEEDED).filter((path) => existsSync(path));
-  if (!existsSync(FILE)) writeFileSync(FILE, JSON.stringify(Object.fromEntries(paths.map((path) => [path, readFileSync(path, 'utf8').trim()]))));
+  // What an earlier bench has raised already keeps its first value.
+  const before = { ...Object.fromEntries(paths.map((path) => [path, readFileSync(path, 'utf8').trim()])), ...recorded() };
+  writeFileSync(FILE, JSON.stringify(before));
   for (const path of paths) {
     const needed = NEEDED[path] ?? 0;
     if (Number(readFileSync(path, 'utf8')) < needed) writeFileSync(path, String(needed));
@@ -24,11 +26,14 @@ export function raiseLimits(): void {
 
 /** Puts back what the file says, and removes it; does nothing without one. */
 export function putLimitsBack(): void {
-  if (!existsSync(FILE)) return;
-  const before = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, string>;
+  const before = recorded();
   for (const path of Object.keys(NEEDED)) {
     const value = before[path];
     if (value !== undefined) writeFileSync(path, value);
   }
   rmSync(FILE, { force: true });
+}
+
+function recorded(): Readonly<Record<string, string>> {
+  return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, string>) : {};
 }

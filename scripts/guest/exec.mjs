@@ -9,6 +9,8 @@ import { join } from 'node:path';
 const [share = '', ...args] = process.argv.slice(2);
 const POLL_MS = 50;
 const quote = (/** @type {string} */ text) => `'${text.replaceAll("'", "'\\''")}'`;
+/** Whoever asked for the job; without it nobody reads what the job says, and nobody stops the guest. */
+const parent = process.ppid;
 let killed = false;
 let job = -1;
 process.on('SIGTERM', () => {
@@ -51,6 +53,7 @@ async function end(number) {
       process.stdout.write(`the guest is gone: ${readFileSync(join(share, 'gone'), 'utf8')}\n`);
       return 70;
     }
+    if (process.ppid !== parent) return 70;
     await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
   }
 }

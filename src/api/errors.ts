@@ -21,6 +21,7 @@ export const ERRORS = {
   TIMEOUT: [408, 'the request did not arrive in time', 'send it again'],
   CONFIRM_PENDING: [409, 'an apply waits for its confirmation', 'confirm it (POST /api/v1/confirm) or wait for its rollback'],
   NOTHING_TO_CONFIRM: [409, 'no apply waits for a confirmation', 'apply with confirmMs first'],
+  NOT_USABLE: [409, 'sessions would not stay with the server named', 'name a server that is up, or bring this one back first'],
   EDITED_BY_ANOTHER: [412, 'the etag in If-Match is not that of the edited documents', 'read the documents again, merge, and send their new etag'],
   TOO_LARGE: [413, 'the body is larger than the call takes', 'documents take 64 MiB in one request, every other call 64 KiB'],
   BAD_MEDIA: [415, 'the body is not JSON', 'send `Content-Type: application/json`'],

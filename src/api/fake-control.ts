@@ -4,6 +4,7 @@ import type { ApplyResult, DirectorView, Documents, DocumentsView, EventView, Pl
 import type { Issue } from '../config/issue.ts';
 import { Refusal, type Control } from '../daemon/control.ts';
 import type { Reading } from '../engine/engine.ts';
+import { RESPONSE_BUCKETS } from '../engine/response-times.ts';
 
 export interface FakeControl extends Control {
   /** Every call that changes something, as `name who arguments`. */
@@ -20,6 +21,7 @@ export const FIRST: Documents = {
   services: 'service lvs\n    conntrack\nservice snmpd\n    community tops3cret\n',
 };
 
+const RESPONSES = { replies: 9, p50Ms: 0.8, p90Ms: 1.5, p99Ms: 12.25 };
 const NO_TRAFFIC = { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0 };
 
 /** Returns the fake. A document with the word `wrong` has one error; `apply` refuses it. */
@@ -52,12 +54,12 @@ export function createFakeControl(): FakeControl {
   });
   const server = (name: string, port: number): ServerView => ({
     ...NO_TRAFFIC, packetsIn: 3, bytesIn: 30, director: 'd1', name, address: `127.0.0.1:${port}`, state: overrides.get(name) === 'drain' ? 'drain' : 'up', reason: 'not refused', sinceMs: 1_700_000_000_000,
-    weight: 1, configuredWeight: 1, weightPercent: 100, sorry: false, checked: true, override: overrides.get(name) ?? null, sessions: 1, sessionsCreated: 2, sessionsMoved: 0, unanswered: 0, icmpErrors: 0,
+    weight: 1, configuredWeight: 1, weightPercent: 100, sorry: false, checked: true, override: overrides.get(name) ?? null, sessions: 1, sessionsCreated: 2, sessionsMoved: 0, unanswered: 0, icmpErrors: 0, recent: { sessions: 1, packetsIn: 3 }, responses: RESPONSES,
     lastCheck: name === 's1' ? { atMs: 1_700_000_000_000, ok: true, latencyMs: 1.5, detail: 'not refused' } : null,
   });
   const servers = (): ServerView[] => [server('s1', 8001), server('s2', 8002)];
   const directors = (): DirectorView[] => [{
-    ...NO_TRAFFIC, packetsIn: 6, bytesIn: 60, name: 'd1', vip: '127.0.0.1:8000', protocol: 'udp', balance: 'leastconn', mode: 'nat', state: 'up', sessions: 2, sessionsCreated: 4, drops: { no_server: 1 }, servers: servers(),
+    ...NO_TRAFFIC, packetsIn: 6, bytesIn: 60, name: 'd1', vip: '127.0.0.1:8000', protocol: 'udp', balance: 'leastconn', mode: 'nat', state: 'up', sessions: 2, sessionsCreated: 4, drops: { no_server: 1 }, responses: RESPONSES, servers: servers(),
   }];
   const services: ServiceView[] = [{ name: 'lvs', instance: null, state: 'running', autostart: true, sinceMs: 1_700_000_000_000, lastError: null, text: 'service lvs\n    conntrack\n' }];
 
@@ -143,6 +145,11 @@ export function createFakeControl(): FakeControl {
       called('purge', who, query);
       return 3;
     },
+    async pin({ client, director, server }, who) {
+      if (!servers().some((s) => s.director === director && s.name === server)) throw new Refusal('NOT_FOUND', `no server ${server} in director ${director}`, { cure: 'did you mean s1?' });
+      called('pin', who, client, director, server);
+      return 2;
+    },
     explain: async ({ client, vip, protocol }) => ({ director: 'd1', server: 's1', why: `${client} to ${vip} by ${protocol}: fewest sessions`, candidates: [{ server: 's1', state: 'up', weight: 1, sessions: 1, note: '1 session' }] }),
     services: () => services,
     async service(name, instance, action, who) {
@@ -153,9 +160,9 @@ export function createFakeControl(): FakeControl {
     },
     reading: async (): Promise<Reading> => ({
       epoch: 'e1', atMs: 1_700_000_000_000, gauges: { sockets: 3 }, drops: { unexpected_reply: 2 },
-      directors: directors().map((d) => ({ ...d, drops: { no_server: 1 }, servers: d.servers.map((s) => ({ ...s, responseTimes: null })) })),
+      directors: directors().map((d) => ({ ...d, drops: { no_server: 1 }, servers: d.servers.map((s) => ({ ...s, responseTimes: Array.from({ length: RESPONSE_BUCKETS }, (_, i) => (i === 7 ? 9 : 0)) })) })),
     }),
-    natFlows: async () => new Map([['web', 3]]),
+    natRules: async () => [{ name: 'web', table: true, directors: [], flows: 3, packets: null }, { name: 'inside', table: false, directors: ['d1'], flows: 4, packets: 12 }],
     healthCounters: () => ({ done: 10, failed: 1, late: 0, targets: 2 }),
     series: () => samples,
     events: (since) => log.filter((event) => event.seq > since),

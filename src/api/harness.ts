@@ -79,6 +79,8 @@ export const EVERY_CALL: Readonly<Record<string, { readonly method: 'GET' | 'PUT
   override: { method: 'POST', url: '/api/v1/override', body: { director: 'd1', server: 's1', action: 'drain' }, access: 'admin', status: 200 },
   sessions: { method: 'GET', url: '/api/v1/sessions?limit=2', access: 'viewer', status: 200 },
   purge: { method: 'POST', url: '/api/v1/sessions/purge', body: { server: 's1' }, access: 'admin', status: 200 },
+  pin: { method: 'POST', url: '/api/v1/sessions/pin', body: { client: '127.0.0.1', director: 'd1', server: 's1' }, access: 'admin', status: 200 },
+  nat: { method: 'GET', url: '/api/v1/nat', access: 'viewer', status: 200 },
   explain: { method: 'GET', url: '/api/v1/explain?client=192.0.2.1:4000&vip=127.0.0.1:8000', access: 'viewer', status: 200 },
   services: { method: 'GET', url: '/api/v1/services', access: 'viewer', status: 200 },
   service: { method: 'POST', url: '/api/v1/services/action', body: { name: 'lvs', action: 'restart' }, access: 'admin', status: 200 },

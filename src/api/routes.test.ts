@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ApplyResult, DocumentsView, EditResult, ErrorView, RevisionView, ServerView, SessionsView, StatusView } from '../client/types.ts';
+import type { ApplyResult, DocumentsView, EditResult, ErrorView, EventView, RevisionView, SampleView, ServerView, SessionsView, StatusView } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import { Refusal } from '../daemon/control.ts';
 import { EngineError, Unsupported } from '../engine/engine.ts';
@@ -83,11 +83,12 @@ test('a viewer sees no secret of a configuration, an admin does', async (t) => {
 
 test('status, servers, services, series and explain pass through whole', async (t) => {
   const h = await createHarness(t);
-  h.control.sample({ atMs: 1, directors: [{ name: 'd1', packetsInPerS: 1.5, bytesInPerS: 2, packetsOutPerS: 0, bytesOutPerS: 0, sessions: 2, newSessionsPerS: 0.25, dropsPerS: 0 }] });
+  h.control.sample({ atMs: 1, directors: [{ name: 'd1', packetsInPerS: 1.5, bytesInPerS: 2, packetsOutPerS: 0, bytesOutPerS: 0, sessions: 2, newSessionsPerS: 0.25, dropsPerS: 3, drops: { no_server: 3 }, responses: { replies: 4, p50Ms: 0.25, p90Ms: 1, p99Ms: null } }] });
   assert.deepEqual((await h.call({ url: '/api/v1/status', token: h.admin })).json<StatusView>(), await h.control.status());
   assert.deepEqual((await h.call({ url: '/api/v1/servers', token: h.viewer })).json<ServerView[]>(), await h.control.servers());
   assert.deepEqual((await h.call({ url: '/api/v1/services', token: h.viewer })).json(), h.control.services());
   assert.deepEqual((await h.call({ url: '/api/v1/series', token: h.viewer })).json(), h.control.series());
+  assert.deepEqual((await h.call({ url: '/api/v1/nat', token: h.viewer })).json(), await h.control.natRules());
   const explained = await h.call({ url: '/api/v1/explain?client=%5B2001:db8::1%5D:53&vip=127.0.0.1:8000&protocol=tcp', token: h.viewer });
   assert.match(explained.json<{ why: string }>().why, /^\[2001:db8::1\]:53 to 127.0.0.1:8000 by tcp/);
 });
@@ -111,6 +112,41 @@ test('sessions come in pages and are purged by filter', async (t) => {
   assert.equal(h.control.calls.at(-1), 'purge token:a {}');
 });
 
+test('samples come for one director, and only the newest when asked; an unknown director names the nearest', async (t) => {
+  const h = await createHarness(t);
+  const one = { packetsInPerS: 1, bytesInPerS: 2, packetsOutPerS: 0, bytesOutPerS: 0, sessions: 2, newSessionsPerS: 0, dropsPerS: 0, drops: {}, responses: null };
+  for (let atMs = 1; atMs <= 5; atMs++) h.control.sample({ atMs, directors: [{ name: 'dns', ...one }, { name: 'web', ...one }] });
+  const asked = (query: string) => h.call({ url: `/api/v1/series${query}`, token: h.viewer });
+  assert.deepEqual((await asked('?last=2')).json<SampleView[]>().map(({ atMs, directors }) => [atMs, directors.length]), [[4, 2], [5, 2]]);
+  assert.deepEqual((await asked('?last=2&director=web')).json<SampleView[]>().map(({ atMs, directors }) => [atMs, directors.map(({ name }) => name)]), [[4, ['web']], [5, ['web']]]);
+  const refused = await asked('?director=wbe');
+  assert.deepEqual([refused.statusCode, refused.json<ErrorView>().cure], [404, 'did you mean web?']);
+  assert.equal((await asked('?last=0')).statusCode, 400);
+});
+
+test('events come for one service; an unknown one names the nearest', async (t) => {
+  const h = await createHarness(t);
+  h.control.emit({ kind: 'engine-fault', text: 'a worker died', service: 'lvs' });
+  h.control.emit({ kind: 'server-down', text: 'd1/s1', service: 'health' });
+  h.control.emit({ kind: 'save', text: 'revision 1' });
+  const asked = (query: string) => h.call({ url: `/api/v1/events${query}`, token: h.viewer });
+  assert.deepEqual((await asked('?service=health')).json<EventView[]>().map(({ kind, service }) => [kind, service]), [['server-down', 'health']]);
+  assert.equal((await asked('')).json<EventView[]>().length, 3);
+  assert.deepEqual((await asked('?last=2')).json<EventView[]>().map(({ kind }) => kind), ['server-down', 'save']);
+  const refused = await asked('?service=helth');
+  assert.deepEqual([refused.statusCode, refused.json<ErrorView>().cure], [404, 'did you mean health?']);
+});
+
+test('a session is pinned by admins, to servers there are', async (t) => {
+  const h = await createHarness(t);
+  const pin = (body: object, token = h.admin) => h.call({ method: 'POST', url: '/api/v1/sessions/pin', token, body });
+  assert.deepEqual((await pin({ client: '127.0.0.1:4000', director: 'd1', server: 's2' })).json(), { pinned: 2 });
+  assert.deepEqual(h.control.calls, ['pin token:a 127.0.0.1:4000 d1 s2']);
+  assert.deepEqual((await pin({ client: '127.0.0.1:4000', director: 'd1', server: 's2' }, h.viewer)).statusCode, 403);
+  assert.equal((await pin({ client: '127.0.0.1:4000', director: 'd1', server: 's3' })).json<ErrorView>().cure, 'did you mean s1?');
+  assert.equal((await pin({ client: '127.0.0.1:4000', director: 'd1' })).statusCode, 400);
+});
+
 test('a server is drained and set back, and services act, with 404 for what does not exist', async (t) => {
   const h = await createHarness(t);
   const override = (body: object) => h.call({ method: 'POST', url: '/api/v1/override', token: h.admin, body });
@@ -128,6 +164,7 @@ test('each refusal of the daemon has its status, code and cure; a fault of ours 
     [new Refusal('BAD_REQUEST', 'm'), 400, 'BAD_REQUEST'],
     [new Refusal('CONFIG_INVALID', 'm'), 422, 'CONFIG_INVALID'],
     [new Refusal('NOT_FOUND', 'm'), 404, 'NOT_FOUND'],
+    [new Refusal('NOT_USABLE', 'm'), 409, 'NOT_USABLE'],
     [new Refusal('EDITED_BY_ANOTHER', 'm'), 412, 'EDITED_BY_ANOTHER'],
     [new Refusal('CONFIRM_PENDING', 'm'), 409, 'CONFIRM_PENDING'],
     [new Refusal('NOTHING_TO_CONFIRM', 'm'), 409, 'NOTHING_TO_CONFIRM'],

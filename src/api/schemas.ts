@@ -7,7 +7,7 @@ import { BALANCES, MAX_WEIGHT } from '../balance/terms.ts';
 import type { Issue, Position } from '../config/issue.ts';
 import {
   DOCUMENT_NAMES, type ApplyResult, type BlackholeView, type DirectorView, type Documents, type DocumentsView, type EditResult, type ErrorView, type EventView,
-  type ExplainView, type HostView, type PlanView, type RevisionView, type SampleView, type ServerView, type ServiceView, type SessionsView, type SignInView,
+  type ExplainView, type HostView, type NatRuleView, type PlanView, type ResponseView, type RevisionView, type SampleView, type ServerView, type ServiceView, type SessionsView, type SignInView,
   type StatusView, type TokenView,
 } from '../client/types.ts';
 
@@ -22,10 +22,12 @@ interface Named {
   readonly PlanView: PlanView;
   readonly ApplyResult: ApplyResult;
   readonly RevisionView: RevisionView;
+  readonly ResponseView: ResponseView;
   readonly ServerView: ServerView;
   readonly DirectorView: DirectorView;
   readonly BlackholeView: BlackholeView;
   readonly StatusView: StatusView;
+  readonly NatRuleView: NatRuleView;
   readonly ServiceView: ServiceView;
   readonly SessionsView: SessionsView;
   readonly ExplainView: ExplainView;
@@ -61,6 +63,9 @@ const count = (description?: string) => Type.Integer({ minimum: 0, ...(descripti
 const msSince1970 = (description = 'ms since 1970') => Type.Integer({ description });
 const textOrNull = () => Type.Unsafe<string | null>({ type: ['string', 'null'] });
 const integerOrNull = (description: string) => Type.Unsafe<number | null>({ type: ['integer', 'null'], description });
+const numberOrNull = (description: string) => Type.Unsafe<number | null>({ type: ['number', 'null'], description });
+/** `anyOf` with a reference, since a bare reference cannot be null. */
+const responsesOrNull = (description: string) => Type.Unsafe<ResponseView | null>({ anyOf: [{ $ref: 'ResponseView#' }, { type: 'null' }], description });
 const numbersByName = (description: string) => Type.Unsafe<Readonly<Record<string, number>>>({ type: 'object', additionalProperties: { type: 'number' }, description });
 
 const traffic = {
@@ -120,6 +125,12 @@ export const SCHEMAS = {
     etag: text(),
     note: text(),
   }),
+  ResponseView: Type.Object({
+    replies: count('replies in the span'),
+    p50Ms: numberOrNull('half of them came sooner after their request; null when there were none'),
+    p90Ms: numberOrNull('nine tenths came sooner'),
+    p99Ms: numberOrNull('99 of 100 came sooner'),
+  }),
   ServerView: Type.Object({
     ...traffic,
     director: text(),
@@ -139,6 +150,8 @@ export const SCHEMAS = {
     sessionsMoved: count(),
     unanswered: count('requests or sessions that ended without any reply'),
     icmpErrors: count(),
+    recent: Type.Object({ sessions: count(), packetsIn: count() }, { description: 'what came in the last 10 to 20 s: sessions begun, datagrams sent to it' }),
+    responses: responsesOrNull('response times of the last 10 to 20 s; null: the engine does not see replies'),
     lastCheck: Type.Union([Type.Object({ atMs: msSince1970(), ok: Type.Boolean(), latencyMs: Type.Number(), detail: text() }), Type.Null()]),
   }),
   DirectorView: Type.Object({
@@ -152,6 +165,7 @@ export const SCHEMAS = {
     sessions: count(),
     sessionsCreated: count(),
     drops: numbersByName('datagrams dropped, by reason'),
+    responses: responsesOrNull('response times of the last 10 to 20 s, all servers; null: the engine does not see replies'),
     servers: listOf('ServerView'),
   }),
   BlackholeView: Type.Object({
@@ -183,6 +197,13 @@ export const SCHEMAS = {
     blackholes: listOf('BlackholeView'),
     directors: listOf('DirectorView'),
     drops: numbersByName('datagrams dropped that belong to no director, by reason'),
+  }),
+  NatRuleView: Type.Object({
+    name: text(),
+    table: Type.Boolean({ description: "it stands in the kernel's nftables table" }),
+    directors: Type.Array(Type.String(), { description: 'directors whose traffic gets its source from this rule inside the engine' }),
+    flows: integerOrNull('flows in the table plus sessions of the directors; starts again when the rule changes; null: they cannot be read'),
+    packets: integerOrNull('packets both ways of the directors; null where the table acts: the kernel asks NAT rules about the first packet of a flow alone'),
   }),
   ServiceView: Type.Object({
     name: text(),
@@ -224,6 +245,7 @@ export const SCHEMAS = {
     text: text(),
     director: Type.Optional(text()),
     server: Type.Optional(text()),
+    service: Type.Optional(text('the service whose log it stands in: lvs, health, api or network <interface>')),
   }),
   SampleView: Type.Object({
     atMs: msSince1970(),
@@ -236,6 +258,8 @@ export const SCHEMAS = {
       sessions: Type.Number(),
       newSessionsPerS: Type.Number(),
       dropsPerS: Type.Number(),
+      drops: numbersByName('dropsPerS by reason; reasons at rest are left out'),
+      responses: responsesOrNull('response times of this sample; null when no reply came, or the engine does not see them'),
     })),
   }),
   TokenView: Type.Object({
@@ -267,7 +291,7 @@ type Mutable<T> = T extends readonly (infer E)[] ? Mutable<E>[] : T extends obje
 type Same<A, B> = (<T>() => T extends Mutable<A> ? 1 : 2) extends <T>() => T extends Mutable<B> ? 1 : 2 ? true : false;
 /** Fails to compile, naming the schema, when a schema and its type differ in either direction. */
 export const HELD: { readonly [N in keyof Named]: Same<Named[N], Static<(typeof SCHEMAS)[N]>> } = {
-  Position: true, Issue: true, ErrorView: true, Documents: true, DocumentsView: true, EditResult: true, PlanView: true, ApplyResult: true, RevisionView: true,
+  Position: true, Issue: true, ErrorView: true, Documents: true, DocumentsView: true, EditResult: true, PlanView: true, ApplyResult: true, RevisionView: true, ResponseView: true,
   ServerView: true, DirectorView: true, BlackholeView: true, StatusView: true, ServiceView: true, SessionsView: true, ExplainView: true, EventView: true, SampleView: true,
-  TokenView: true, SignInView: true, HostView: true,
+  TokenView: true, SignInView: true, HostView: true, NatRuleView: true,
 };

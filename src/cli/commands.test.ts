@@ -35,11 +35,15 @@ describe('each command asks the client for exactly this', () => {
     ['purge --client 192.0.2.7', [['purge', { client: '192.0.2.7' }]]],
     ['purge --all', [['purge', {}]]],
     ['purge --blackholed --director web', [['purge', { director: 'web', blackholed: true }]]],
+    ['pin 192.0.2.7:4000 web a', [['pin', { client: '192.0.2.7:4000', director: 'web', server: 'a' }]]],
+    ['pin 192.0.2.7 web/a', [['pin', { client: '192.0.2.7', director: 'web', server: 'a' }]]],
+    ['nat', [['nat']]],
     ['explain 192.0.2.7:4000 192.0.2.1:53 --tcp', [['explain', { client: '192.0.2.7:4000', vip: '192.0.2.1:53', protocol: 'tcp' }]]],
     ['services', [['services']]],
     ['service restart lvs', [['service', 'lvs', null, 'restart']]],
     ['service reload network eth0', [['service', 'network', 'eth0', 'reload']]],
-    ['events --since 4', [['events', 4]]],
+    ['events --since 4', [['events', { since: 4 }]]],
+    ['events --service health', [['events', { service: 'health' }]]],
     ['traffic', [['series']]],
     ['metrics', [['metrics']]],
     ['token list', [['tokens']]],
@@ -184,6 +188,35 @@ describe('what is printed', () => {
     assert.match(out, /web 192\.0\.2\.1:53 UDP leastconn nat {2}degraded {2}3 sessions .*dropped: no_server 2/);
     assert.match(out, / {2}b +192\.0\.2\.2:53 +down \(disable by operator\) .*ICMP port unreachable/);
     assert.ok(!out.includes('table_full'), out);
+  });
+
+  test('response times stand in status and servers where the engine sees replies, and nowhere else', async () => {
+    assert.match((await runFake(['status'])).out, /out 1230 datagrams, answered in 0\.81ms \(p50\) 3\.40ms \(p90\) 48\.5ms \(p99\), dropped/);
+    assert.match((await runFake(['servers'])).out, /OUT +P50 +P90 +P99 +SINCE[^]*1230 +0\.81ms +3\.40ms +48\.5ms +1m 5s/);
+    const idle = { ...SERVER, name: 'idle', responses: { replies: 0, p50Ms: null, p90Ms: null, p99Ms: null } };
+    assert.match((await runFake(['servers'], { client: { servers: async () => [SERVER, idle] } })).out, /idle .* 1230 +- +- +- +1m 5s/);
+    assert.ok(!(await runFake(['servers'], { client: { servers: async () => [{ ...SERVER, responses: null }] } })).out.includes('P50'));
+  });
+
+  test('nat says where each rule acts, and what nobody counts', async () => {
+    const { out } = await runFake(['nat']);
+    assert.equal(out, 'RULE      ACTS         FLOWS  PACKETS\noutbound  nftables     12.3k  -\ndns       engine: web  40     2464\nidle      nowhere      0      0\n');
+    assert.equal((await runFake(['nat'], { client: { nat: async () => [] } })).out, 'no NAT rules\n');
+  });
+
+  test('pin says what is where now; a refusal brings the nearest name, one word is too few', async () => {
+    assert.equal((await runFake(['pin', '192.0.2.7:4000', 'web', 'a'])).out, '1 session of 192.0.2.7:4000 with web/a now\n');
+    const refusal = { pin: () => Promise.reject(new ApiError(404, { code: 'NOT_FOUND', message: 'no server in director web is called b', cure: 'did you mean a?' })) };
+    const { code, err } = await runFake(['pin', '192.0.2.7', 'web', 'b'], { client: refusal });
+    assert.deepEqual([code, err], [EXIT.notFound, 'weir: no server in director web is called b\n  did you mean a?\n']);
+    assert.equal((await runFake(['pin', '192.0.2.7', 'web'])).code, EXIT.usage);
+  });
+
+  test('events of one service are followed alone', async () => {
+    const event = (seq: number, service: string) => ({ seq, atMs: NOW, kind: 'k', who: 'weir', text: `${service} ${seq}`, service });
+    const client: Partial<Client> = { events: async () => [event(1, 'lvs')], stream: async (tell) => [event(2, 'health'), event(3, 'lvs')].forEach((one) => tell({ type: 'event', event: one })) };
+    const { out } = await runFake(['events', '--service', 'lvs', '--follow'], { client });
+    assert.deepEqual(out.match(/lvs \d|health \d/g), ['lvs 1', 'lvs 3']);
   });
 
   test('--watch goes on until it is stopped', async () => {

@@ -33,6 +33,7 @@ const EXIT_OF_CODE: Readonly<Record<string, ExitName>> = {
   EDITED_BY_ANOTHER: 'conflict',
   CONFIRM_PENDING: 'conflict',
   NOTHING_TO_CONFIRM: 'conflict',
+  NOT_USABLE: 'conflict',
   CONFIG_INVALID: 'invalid',
   UNSUPPORTED: 'unsupported',
   UNREACHABLE: 'unreachable',

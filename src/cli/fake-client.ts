@@ -11,7 +11,7 @@ export const TEXTS: Documents = { layer4: 'director web 192.0.2.1:53 UDP\n    se
 export const SERVER: ServerView = {
   director: 'web', name: 'a', address: '192.0.2.2:53', state: 'up', reason: 'rcode NOERROR in 1.2 ms', sinceMs: NOW - 65_000,
   weight: 10, configuredWeight: 10, weightPercent: 100, sorry: false, checked: true, override: null, sessions: 3, sessionsCreated: 40, sessionsMoved: 0,
-  unanswered: 0, icmpErrors: 0, lastCheck: null, packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,
+  unanswered: 0, icmpErrors: 0, recent: { sessions: 1, packetsIn: 3 }, responses: { replies: 900, p50Ms: 0.812, p90Ms: 3.4, p99Ms: 48.5 }, lastCheck: null, packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,
 };
 
 const PLAN: PlanView = { steps: [{ op: 'add-server', text: 'add server a to web' }, { op: 'remove-server', text: 'remove server b from web' }], moves: 2, issues: [], unsupported: [] };
@@ -26,7 +26,7 @@ export const STATUS: StatusView = {
   diff: { editedToRunning: '--- running\n+++ edited\n@@ -1 +1 @@\n-a\n+b\n', runningToSaved: '' },
   confirmBy: NOW + 45_000, blackholes: [], warnings: [],
   directors: [{
-    name: 'web', vip: '192.0.2.1:53', protocol: 'UDP', balance: 'leastconn', mode: 'nat', state: 'degraded', sessions: 3, sessionsCreated: 40, drops: { no_server: 2 },
+    name: 'web', vip: '192.0.2.1:53', protocol: 'UDP', balance: 'leastconn', mode: 'nat', state: 'degraded', sessions: 3, sessionsCreated: 40, drops: { no_server: 2 }, responses: { replies: 900, p50Ms: 0.812, p90Ms: 3.4, p99Ms: 48.5 },
     packetsIn: 1234, bytesIn: 99, packetsOut: 1230, bytesOut: 99,
     servers: [SERVER, { ...SERVER, name: 'b', state: 'down', reason: 'ICMP port unreachable', override: 'disable' }],
   }],
@@ -64,6 +64,11 @@ export function createFakeClient(calls: Calls, overrides: Partial<Client> = {}):
       return { sessions: Array.from({ length: count }, (_, i) => ({ ...SESSION, sourcePort: first + i })), next: first + count < 2500 ? String(first + count) : null, total: 2500 };
     },
     purge: async () => 5,
+    pin: async () => 1,
+    nat: async () => [
+      { name: 'outbound', table: true, directors: [], flows: 12_345, packets: null }, { name: 'dns', table: false, directors: ['web'], flows: 40, packets: 2464 },
+      { name: 'idle', table: false, directors: [], flows: 0, packets: 0 },
+    ],
     explain: async () => ({ director: 'web', server: 'a', why: 'fewest sessions', candidates: [{ server: 'a', state: 'up', weight: 10, sessions: 3, note: '3/10' }] }),
     services: async () => [{ name: 'lvs', instance: null, state: 'running', autostart: true, sinceMs: NOW - 1000, lastError: null, text: '' }],
     service: async (name, instance) => ({ name, instance, state: 'running', autostart: true, sinceMs: NOW, lastError: null, text: '' }),

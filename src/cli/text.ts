@@ -62,6 +62,12 @@ export function short(count: number): string {
   return String(Math.round(count));
 }
 
+/** Returns a time in ms with three digits that count: `0.81ms`, `3.40ms`, `48.5ms`, `1200ms`; `-` for none. */
+export function millis(ms: number | null): string {
+  if (ms === null) return '-';
+  return `${ms < 9.995 ? ms.toFixed(2) : ms < 99.95 ? ms.toFixed(1) : Math.round(ms)}ms`;
+}
+
 /** Returns `1 session`, `2 sessions`. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -3,7 +3,7 @@
  * A refused call throws ApiError with the daemon's own words; so does one that never reached it (status 0).
  */
 import type {
-  ApplyResult, Client, DocumentsView, EditResult, ErrorView, EventView, ExplainView, HostView, PlanView, RevisionView, SampleView, ServerView, ServiceView,
+  ApplyResult, Client, DocumentsView, EditResult, ErrorView, EventView, ExplainView, HostView, NatRuleView, PlanView, RevisionView, SampleView, ServerView, ServiceView,
   SessionsView, SignInView, StatusView, TokenView,
 } from './types.ts';
 import type { Issue } from '../config/issue.ts';
@@ -120,10 +120,12 @@ export function createClient(options: ClientOptions): Client & SignInCalls & Hos
       return (await ask<{ purged: number }>('POST', '/sessions/purge', { body: all ? { all } : body, slow: true })).purged;
     },
     explain: ({ client, vip, protocol }) => ask<ExplainView>('GET', '/explain', { query: { client, vip, protocol } }),
+    pin: async ({ client, director, server }) => (await ask<{ pinned: number }>('POST', '/sessions/pin', { body: { client, director, server } })).pinned,
+    nat: () => ask<readonly NatRuleView[]>('GET', '/nat'),
     services: () => ask<readonly ServiceView[]>('GET', '/services'),
     service: (name, instance, action) => ask<ServiceView>('POST', '/services/action', { body: { name, instance, action }, slow: true }),
-    events: (since) => ask<readonly EventView[]>('GET', '/events', { query: { since } }),
-    series: () => ask<readonly SampleView[]>('GET', '/series'),
+    events: ({ since, service, last } = {}) => ask<readonly EventView[]>('GET', '/events', { query: { since, service, last } }),
+    series: ({ director, last } = {}) => ask<readonly SampleView[]>('GET', '/series', { query: { director, last } }),
     async stream(onMessage, signal, { sinceSeq } = {}) {
       try {
         const response = await send('GET', `${API}/stream`, {}, signal, { accept: 'text/event-stream', ...(sinceSeq === undefined ? {} : { 'last-event-id': String(sinceSeq) }) });

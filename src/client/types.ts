@@ -92,6 +92,17 @@ export interface TrafficView {
   readonly bytesOut: number;
 }
 
+/**
+ * How long servers took to answer: of `replies` replies, the times in ms below which half, 90 % and 99 % came, from the last request of a
+ * session to the first reply after it. The times are null when no reply came.
+ */
+export interface ResponseView {
+  readonly replies: number;
+  readonly p50Ms: number | null;
+  readonly p90Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
 export interface DirectorView extends TrafficView {
   readonly name: string;
   readonly vip: string;
@@ -102,6 +113,8 @@ export interface DirectorView extends TrafficView {
   readonly sessions: number;
   readonly sessionsCreated: number;
   readonly drops: Readonly<Record<string, number>>;
+  /** Of the last 10 to 20 s; null: the engine does not see replies. */
+  readonly responses: ResponseView | null;
   readonly servers: readonly ServerView[];
 }
 
@@ -125,7 +138,25 @@ export interface ServerView extends TrafficView {
   readonly sessionsMoved: number;
   readonly unanswered: number;
   readonly icmpErrors: number;
+  /** What came in the last 10 to 20 s: sessions begun, datagrams sent to it. */
+  readonly recent: { readonly sessions: number; readonly packetsIn: number };
+  /** Of the last 10 to 20 s; null: the engine does not see replies. */
+  readonly responses: ResponseView | null;
   readonly lastCheck: { readonly atMs: number; readonly ok: boolean; readonly latencyMs: number; readonly detail: string } | null;
+}
+
+/**
+ * A NAT rule of the running configuration and what it took. `table`: it stands in the kernel's nftables table; `directors`: those whose
+ * traffic gets its source from this rule inside the engine. Neither: it acts on nothing, as without `conntrack`.
+ */
+export interface NatRuleView {
+  readonly name: string;
+  readonly table: boolean;
+  readonly directors: readonly string[];
+  /** Flows in the table plus sessions of the directors, since the rule began to act; null: they cannot be read. Starts again when the rule changes, or the engine. */
+  readonly flows: number | null;
+  /** Packets both ways of the directors; null where the table acts, which sees the first packet of a flow alone. */
+  readonly packets: number | null;
 }
 
 export interface ServiceView {
@@ -185,6 +216,14 @@ export interface EventView {
   readonly text: string;
   readonly director?: string;
   readonly server?: string;
+  /** The service whose log it stands in: `lvs`, `health`, `api`, `network eth0`; none for what concerns the texts alone. */
+  readonly service?: string;
+}
+
+export interface EventsQuery {
+  readonly since?: number;
+  readonly service?: string;
+  readonly last?: number;
 }
 
 /** One sample of the live series, rates per second since the sample before. */
@@ -199,6 +238,10 @@ export interface SampleView {
     readonly sessions: number;
     readonly newSessionsPerS: number;
     readonly dropsPerS: number;
+    /** The same by reason; reasons at rest are left out. */
+    readonly drops: Readonly<Record<string, number>>;
+    /** Of this sample's replies; null when none came, or the engine does not see them. */
+    readonly responses: ResponseView | null;
   }[];
 }
 
@@ -259,10 +302,15 @@ export interface Client {
   /** Ends the sessions that match all given fields, every one when none is given; returns how many. */
   purge(query: PurgeQuery): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol?: 'udp' | 'tcp' }): Promise<ExplainView>;
+  /** Moves live sessions of a client, an address or address:port, to a server of their director; returns how many are there now. */
+  pin(request: { readonly client: string; readonly director: string; readonly server: string }): Promise<number>;
+  nat(): Promise<readonly NatRuleView[]>;
   services(): Promise<readonly ServiceView[]>;
   service(name: string, instance: string | null, action: ServiceAction): Promise<ServiceView>;
-  events(sinceSeq?: number): Promise<readonly EventView[]>;
-  series(): Promise<readonly SampleView[]>;
+  /** The event log, oldest first: those after `since`, of one `service`, the `last` of them, where these are given. */
+  events(query?: EventsQuery): Promise<readonly EventView[]>;
+  /** The samples kept, oldest first: the `last` of them, and of one `director`, where these are given. */
+  series(query?: { readonly director?: string; readonly last?: number }): Promise<readonly SampleView[]>;
   /** Runs until `signal` aborts or the daemon ends it (both resolve) or it fails (rejects). With `sinceSeq`, first sends the events after that one. */
   stream(onMessage: (message: StreamMessage) => void, signal: AbortSignal, options?: { readonly sinceSeq?: number }): Promise<void>;
   metrics(): Promise<string>;

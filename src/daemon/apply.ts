@@ -91,11 +91,11 @@ export async function takeBack(core: Core): Promise<void> {
   }
   core.running = { ...pending.previous, revision };
   core.changed();
-  core.events.add({ kind: 'auto-rollback', who: 'weir', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
+  core.events.add({ kind: 'auto-rollback', who: 'weir', service: 'lvs', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
   try {
     await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config));
   } catch (error) {
-    core.events.add({ kind: 'apply-failed', who: 'weir', text: `the automatic rollback is tried again: ${textOf(error)}` });
+    core.events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `the automatic rollback is tried again: ${textOf(error)}` });
     core.trigger();
   }
 }
@@ -173,7 +173,7 @@ async function applyDocuments(
     await carryOut(core, plan);
   } catch (error) {
     await prepared.abort();
-    core.events.add({ kind: 'apply-failed', who: change.who, text: `${change.what} refused: ${textOf(error)}`, audit: true });
+    core.events.add({ kind: 'apply-failed', who: change.who, service: 'lvs', text: `${change.what} refused: ${textOf(error)}`, audit: true });
     throw error;
   }
   try {
@@ -189,7 +189,7 @@ async function applyDocuments(
   const previous = core.running;
   core.running = { documents, etag, config, issues: core.parseText(documents).issues, revision: prepared.revision?.revision ?? previous.revision };
   core.changed();
-  core.events.add({ kind: change.what, who: change.who, text: appliedText(core.running, change, plan, same), audit: true });
+  core.events.add({ kind: change.what, who: change.who, service: 'lvs', text: appliedText(core.running, change, plan, same), audit: true });
   const confirmBy = options.confirmMs === undefined || same ? null : waitForConfirm(core, previous, options.confirmMs);
   return { ...view, issues: [...issues, ...core.restarts()], unsupported: [], revision: core.running.revision, confirmBy };
 }
@@ -206,7 +206,7 @@ function waitForConfirm(core: Core, previous: Running, confirmMs: number): numbe
         })
         .catch((error: unknown) => {
           // An operator who cut off their own access counts on this: it is never given up.
-          core.events.add({ kind: 'apply-failed', who: 'weir', text: `the automatic rollback is tried again: ${textOf(error)}` });
+          core.events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `the automatic rollback is tried again: ${textOf(error)}` });
           arm(1000);
         });
     });

@@ -4,7 +4,7 @@
  * Every change says who asked for it; refusals throw Refusal and have changed nothing.
  */
 import type {
-  ApplyResult, DirectorView, Documents, DocumentsView, EditResult, EventView, ExplainView, PlanView, PurgeQuery, RevisionView, SampleView,
+  ApplyResult, DirectorView, Documents, DocumentsView, EditResult, EventView, ExplainView, NatRuleView, PlanView, PurgeQuery, RevisionView, SampleView,
   ServerView, ServiceAction, ServiceView, SessionsQuery, SessionsView, Stage, StatusView,
 } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
@@ -28,6 +28,8 @@ export interface Control {
   override(director: string, server: string, action: 'drain' | 'disable' | 'enable' | 'reset', who: string): Promise<ServerView>;
   sessions(query: SessionsQuery): Promise<SessionsView>;
   purge(query: PurgeQuery, who: string): Promise<number>;
+  /** Moves live sessions of a client to a server; returns how many are there now, at least one. Throws Refusal NOT_FOUND, NOT_USABLE, UNSUPPORTED or BAD_REQUEST. */
+  pin(request: { readonly client: string; readonly director: string; readonly server: string }, who: string): Promise<number>;
   explain(query: { readonly client: string; readonly vip: string; readonly protocol: 'udp' | 'tcp' }): Promise<ExplainView>;
   services(): readonly ServiceView[];
   service(name: string, instance: string | null, action: ServiceAction, who: string): Promise<ServiceView>;
@@ -36,8 +38,8 @@ export interface Control {
   healthCounters?(): ReturnType<HealthService['counters']>;
   /** What traffic showed of directors and sessions, for /metrics; absent where nothing watches it. */
   traffic?(): { readonly blackholes: StatusView['blackholes']; readonly expects: (director: string) => 'replies' | 'nothing' | 'unknown' };
-  /** Flows each NAT rule took, by its name; empty where there is no table or it cannot be read. */
-  natFlows?(): Promise<ReadonlyMap<string, number>>;
+  /** Every NAT rule of the running configuration, in its order, with what it took; counters that cannot be read are null. */
+  natRules(): Promise<readonly NatRuleView[]>;
   series(): readonly SampleView[];
   /** Events newer than `sinceSeq`, oldest first; the log is bounded. */
   events(sinceSeq: number): readonly EventView[];
@@ -55,6 +57,7 @@ export type RefusalCode =
   | 'EDITED_BY_ANOTHER'
   | 'CONFIRM_PENDING'
   | 'NOTHING_TO_CONFIRM'
+  | 'NOT_USABLE'
   | 'UNSUPPORTED'
   | 'APPLY_FAILED'
   | 'STORE_FAILED';

@@ -23,7 +23,7 @@ import { createEventLog } from './events.ts';
 import { handOver, type Estate, type Inheritance } from './handover.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
-import { natFlows } from './nat.ts';
+import { createNatCounts } from './nat-counts.ts';
 import { findServer, notFound, setOverride } from './overrides.ts';
 import { parseCache } from './parse-cache.ts';
 import { createQueue } from './queue.ts';
@@ -140,12 +140,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
       health.setTargets(overriddenTargets(core.running.config, core.overrides));
       tracker.refresh();
       networks.follow();
+      natCounts.follow();
       // Targets that came or went have another health: the next pass tells the engine.
       runner.trigger();
     },
   };
   const tracker = createTracker(core, (director, from, to) => {
-    events.add({ kind: `director-${to}`, who: 'weir', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
+    events.add({ kind: `director-${to}`, who: 'weir', service: 'health', text: `director ${director.name} ${from} -> ${to}`, director: director.name });
   });
   const stages = createStages(core);
   const networks = createNetworkServices({ core, services, tools: options.host ?? null });
@@ -158,7 +159,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     override: (director: Director, server: Server) => overrideOf(core.overrides, director.name, server.name),
   };
   const watch = createWatch(core, tracker);
-  const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes() });
+  const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes(), recentFrom: (now) => sampler.recentFrom(now) });
+  const natCounts = createNatCounts(core);
   const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
   async function make(engineWanted: EngineWanted): Promise<{ engine: Engine; why: string }> {
@@ -185,7 +187,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   function engineEvent(event: EngineEvent): void {
     if (event.kind === 'fault') {
-      events.add({ kind: event.recovered ? 'engine-recovered' : 'engine-fault', who: 'weir', text: event.detail });
+      events.add({ kind: event.recovered ? 'engine-recovered' : 'engine-fault', who: 'weir', service: 'lvs', text: event.detail });
       runner.trigger();
       return;
     }
@@ -204,8 +206,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   function tellOutcome(outcome: { readonly failures: number; readonly error: Error | null }): void {
-    if (outcome.error === null) return events.add({ kind: 'apply-recovered', who: 'weir', text: 'the data plane follows the running configuration again' });
-    if (outcome.failures === 1) events.add({ kind: 'apply-failed', who: 'weir', text: `${outcome.error.message}; tried again until it succeeds` });
+    if (outcome.error === null) return events.add({ kind: 'apply-recovered', who: 'weir', service: 'lvs', text: 'the data plane follows the running configuration again' });
+    if (outcome.failures === 1) events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `${outcome.error.message}; tried again until it succeeds` });
   }
 
   function watchHealth(): void {
@@ -214,7 +216,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const found = index.get(change.key);
       const where = found ? `${change.director}/${found.server.name}` : change.key;
       // A step of a slow start is no news to people.
-      if (change.from.state !== change.to.state) events.add({ kind: `server-${change.to.state}`, who: 'weir', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
+      if (change.from.state !== change.to.state) events.add({ kind: `server-${change.to.state}`, who: 'weir', service: 'health', text: `server ${where} ${change.from.state} -> ${change.to.state}: ${change.to.reason}`, director: change.director, server: found?.server.name ?? change.server });
       if (found) {
         tracker.refreshServer(found.director, found.server);
         dirty.add(found.director);
@@ -252,7 +254,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   async function views(): ReturnType<Control['directors']> {
     const now = await readingOrNull(core);
-    return directorViews(core.running.config.directors, now.reading, source);
+    return directorViews(core.running.config.directors, now.reading, now.reading === null ? null : sampler.recentFrom(now.reading), source);
   }
 
   return {
@@ -276,7 +278,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       core.changed();
       if (checks) health.start();
       sampler.start();
-      events.add({ kind: 'start', who: 'weir', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
+      events.add({ kind: 'start', who: 'weir', service: 'lvs', text: `weir ${options.version} started: revision ${core.running.revision}, engine ${core.engine.name} (${core.engineWhy})`, audit: true });
     },
     async stop(how = 'leave') {
       if (life !== 'started') return;
@@ -285,7 +287,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       core.pending?.cancel();
       await runner.stop();
       await health.stop();
-      events.add({ kind: 'stop', who: 'weir', text: 'weir stops', audit: true });
+      events.add({ kind: 'stop', who: 'weir', service: 'lvs', text: 'weir stops', audit: true });
       try {
         await core.queue.run(() => closeAll(how));
       } finally {
@@ -332,10 +334,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
     service: (name, instance, action, who) => actOnService(core, services, { name, instance, action, who }),
     healthCounters: () => health.counters(),
     traffic: () => ({ blackholes: watch.blackholes(), expects: (director) => watch.expects(director) }),
-    natFlows: () => natFlows(core),
+    natRules: () => natCounts.views(),
     series: () => sampler.series(),
     events: (sinceSeq): readonly EventView[] => events.since(sinceSeq),
-    note: ({ kind, who, text }) => events.add({ kind, who, text: text.slice(0, MAX_NOTE), audit: true }),
+    // Only the API has callers to tell of.
+    note: ({ kind, who, text }) => events.add({ kind, who, service: 'api', text: text.slice(0, MAX_NOTE), audit: true }),
     subscribe: (listener: { event?(event: EventView): void; sample?(sample: SampleView): void }) => events.subscribe(listener),
   };
 }

@@ -11,6 +11,8 @@ export interface NewEvent {
   readonly text: string;
   readonly director?: string;
   readonly server?: string;
+  /** The service whose log it stands in, its instance after a space. */
+  readonly service?: string;
   /** Writes it to the audit log too. */
   readonly audit?: boolean;
 }
@@ -58,7 +60,10 @@ export function createEventLog(options: { readonly clock: Clock; readonly audit:
   function add(event: NewEvent): void {
     const atMs = options.clock.now();
     const text = event.text.length <= MAX_TEXT ? event.text : `${event.text.slice(0, MAX_TEXT)}…`;
-    const place = { ...(event.director === undefined ? {} : { director: event.director }), ...(event.server === undefined ? {} : { server: event.server }) };
+    const place = {
+      ...(event.director === undefined ? {} : { director: event.director }), ...(event.server === undefined ? {} : { server: event.server }),
+      ...(event.service === undefined ? {} : { service: event.service }),
+    };
     const view: EventView = Object.freeze({ seq: ++seq, atMs, kind: event.kind, who: event.who, text, ...place });
     ring.push(view);
     tell((listener) => listener.event?.(view));

@@ -132,7 +132,7 @@ async function replaceEngine(core: Core, wanted: EngineWanted, make: MakeEngine)
     throw error;
   }
   // A broken engine may not even close; what it held, the new one finds out.
-  await old.engine.close('remove').catch((error: unknown) => core.events.add({ kind: 'engine-fault', who: 'weir', text: `engine ${old.engine.name} did not close: ${String(error)}` }));
+  await old.engine.close('remove').catch((error: unknown) => core.events.add({ kind: 'engine-fault', who: 'weir', service: 'lvs', text: `engine ${old.engine.name} did not close: ${String(error)}` }));
   try {
     await carryOut(core, await planTo(core, desired, core.running.config));
   } catch (error) {

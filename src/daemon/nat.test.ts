@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFakeNatTable, type FakeNatTable } from '../nat/fake.ts';
+import { NatError } from '../nat/nft.ts';
 import { memoryLedger } from '../services/ledger.ts';
 import { createSysctls, type SysctlFiles } from '../services/sysctl.ts';
 import { Refusal } from './control.ts';
@@ -131,6 +132,53 @@ test('a rollback and an apply that nobody confirms bring the rules back', async 
   await h.daemon.apply({ who: 'alice' });
   await h.daemon.rollback(1, 'alice');
   assert.deepEqual(names(h), []);
+  await h.daemon.stop();
+});
+
+test('each rule says where it acts and what it took, in the table, in the engine, and nowhere', async () => {
+  const h = await start();
+  await h.daemon.edit({ nat: `${PAGE}${ROUTED}` }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice' });
+  h.nat.flows = new Map([['out', 7]]);
+  h.engine.addSessions('d', 's', 3);
+  h.engine.traffic('d', 's', { in: 30, out: 20 });
+  assert.deepEqual(await h.daemon.natRules(), [
+    { name: 'page', table: false, directors: [], flows: 0, packets: 0 },
+    { name: 'out', table: true, directors: [], flows: 7, packets: null },
+  ], 'without conntrack no rule acts on balanced traffic');
+  await h.daemon.edit({ services: CONNTRACK }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice' });
+  assert.deepEqual((await h.daemon.natRules())[0], { name: 'page', table: false, directors: ['d'], flows: 0, packets: 0 }, 'what came before the rule is not its own');
+  h.engine.addSessions('d', 's', 2);
+  h.engine.traffic('d', 's', { in: 5, out: 4 });
+  await h.clock.advance(1001);
+  assert.deepEqual((await h.daemon.natRules())[0], { name: 'page', table: false, directors: ['d'], flows: 2, packets: 9 });
+  await h.daemon.override('d', 's', 'drain', 'alice');
+  assert.equal((await h.daemon.natRules())[0]?.flows, 2, 'an override leaves rules as they are');
+  h.nat.flows = new NatError('nft is gone', { cure: 'install it' });
+  await h.clock.advance(1001);
+  assert.deepEqual((await h.daemon.natRules()).map(({ flows, packets }) => [flows, packets]), [[2, 9], [null, null]]);
+  await h.daemon.stop();
+});
+
+test('a rule for all traffic acts in both places: the sum of their flows is told', async () => {
+  const h = await start();
+  await h.daemon.edit({ nat: 'nat all\n  after source masquerade\n', services: CONNTRACK }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice' });
+  assert.equal((await h.daemon.natRules())[0]?.flows, 0);
+  h.nat.flows = new Map([['all', 5]]);
+  h.engine.addSessions('d', 's', 2);
+  await h.clock.advance(1001);
+  assert.deepEqual(await h.daemon.natRules(), [{ name: 'all', table: true, directors: ['d'], flows: 7, packets: null }]);
+  await h.daemon.edit({ nat: 'nat all\n  after source masquerade sport 2000-3000\n' }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice' });
+  h.nat.flows = new Map([['all', 0]]);
+  await h.clock.advance(1001);
+  assert.equal((await h.daemon.natRules())[0]?.flows, 0, 'another rule under the name begins at zero');
+  h.engine.restartCounters();
+  h.engine.addSessions('d', 's', 3);
+  await h.clock.advance(1001);
+  assert.equal((await h.daemon.natRules())[0]?.flows, 3, 'counters of another epoch began at zero');
   await h.daemon.stop();
 });
 

@@ -58,15 +58,9 @@ export async function applyNat(core: Core, change: NatChange): Promise<() => Pro
   };
 }
 
-/** Returns the flows each rule of the table took; empty where there is none, or it cannot be read: metrics go on without. */
-export async function natFlows(core: Core): Promise<ReadonlyMap<string, number>> {
-  if (core.nat === null || tableRules(core, core.running.config).length === 0) return new Map();
-  try {
-    return new Map([...(await core.nat.read())].map(([name, { packets }]) => [name, packets]));
-  } catch (error) {
-    if (error instanceof NatError) return new Map();
-    throw error;
-  }
+/** Returns the names of the NAT rules that stand in the table for a configuration, exceptions for directors left out. */
+export function natRuleNames(core: Core, config: Config): ReadonlySet<string> {
+  return new Set(core.nat === null ? [] : tableRules(core, config).filter((rule) => rule.action.kind !== 'accept').map((rule) => rule.name));
 }
 
 /** Only lvs leaves the source of balanced traffic to this table; the other engines change it themselves (sourceNat of the desired state). */

@@ -58,7 +58,7 @@ export function createNetworkServices({ core, services, tools }: { readonly core
     try {
       await services.act('network', iface, action);
     } catch (error) {
-      core.events.add({ kind: 'service', who: 'weir', text: `service network ${iface}: ${action} failed: ${error instanceof Error ? error.message : String(error)}`, audit: true });
+      core.events.add({ kind: 'service', who: 'weir', service: `network ${iface}`, text: `service network ${iface}: ${action} failed: ${error instanceof Error ? error.message : String(error)}`, audit: true });
     }
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { EngineError, Unsupported } from '../engine/engine.ts';
 import { brokenLine } from '../store/audit.ts';
 import { Refusal, type RefusalCode } from './control.ts';
 import { createHarness } from './harness.ts';
@@ -178,6 +179,67 @@ test('sessions come in pages, are found by client, and are purged', async () => 
   await assert.rejects(daemon.sessions({ cursor: 'x' }), refused('APPLY_FAILED', /without a cursor/));
   assert.equal(await daemon.purge({ server: 'web1' }, 'alice'), 5);
   assert.equal((await daemon.directors())[0]?.sessions, 0);
+  await daemon.stop();
+});
+
+test('a pin moves the sessions of one client, tells who did it, and refuses what would lose them', async () => {
+  const { daemon, engine, health } = await createHarness({ layer4: WEB });
+  engine.addSessions('web', 'web1', 2);
+  const [first, second] = (await daemon.sessions({})).sessions;
+  const client = first?.client ?? assert.fail();
+  assert.equal(await daemon.pin({ client, director: 'web', server: 'web2' }, 'alice'), 1);
+  assert.deepEqual((await daemon.sessions({})).sessions.map((s) => s.server), ['web2', 'web1']);
+  const { kind, who, text, server, service } = daemon.events(0).at(-1) ?? assert.fail();
+  assert.deepEqual([kind, who, text, server, service], ['pin', 'alice', `pinned the session of ${client} to web/web2`, 'web2', 'lvs']);
+  await assert.rejects(daemon.pin({ client, director: 'wbe', server: 'web2' }, 'a'), refused('NOT_FOUND', /did you mean web\?/));
+  await assert.rejects(daemon.pin({ client, director: 'web', server: 'wep2' }, 'a'), refused('NOT_FOUND', /did you mean web[12]\?/));
+  await assert.rejects(daemon.pin({ client: 'x', director: 'web', server: 'web2' }, 'a'), refused('BAD_REQUEST'));
+  await assert.rejects(daemon.pin({ client: '203.0.113.9', director: 'web', server: 'web2' }, 'a'), refused('NOT_FOUND', /weir sessions --director web/));
+  health.set('web', 'web2', 'down');
+  await assert.rejects(daemon.pin({ client: second?.client ?? '', director: 'web', server: 'web2' }, 'a'), refused('NOT_USABLE', /^servers that are up: web1, sorry$/));
+  engine.faults.pin = new EngineError('director web schedules every datagram by itself', { cure: 'drain the other servers' });
+  await assert.rejects(daemon.pin({ client, director: 'web', server: 'web1' }, 'a'), refused('NOT_USABLE', /^drain the other servers$/));
+  engine.faults.pin = new Unsupported('userspace', 'pinning sessions', 'web');
+  await assert.rejects(daemon.pin({ client, director: 'web', server: 'web1' }, 'a'), refused('UNSUPPORTED', /weir check --engine/));
+  assert.equal(daemon.events(0).filter((event) => event.kind === 'pin').length, 1);
+  await daemon.stop();
+});
+
+test('response times and shares are those of the last seconds, by server and director', async () => {
+  const { daemon, engine, clock } = await createHarness({ layer4: WEB });
+  engine.traffic('web', 'web1', { in: 100, out: 100, replyMs: 500 });
+  engine.addSessions('web', 'web1', 9);
+  await clock.advance(25_000);
+  assert.deepEqual((await daemon.servers())[0]?.responses, { replies: 0, p50Ms: null, p90Ms: null, p99Ms: null }, 'what was answered long ago is no news');
+  engine.addSessions('web', 'web2', 4);
+  engine.traffic('web', 'web1', { in: 90, out: 90, replyMs: 2 });
+  engine.traffic('web', 'web2', { in: 10, out: 10, replyMs: 100 });
+  await clock.advance(1000);
+  const [web, dns] = await daemon.directors();
+  assert.deepEqual(web?.servers.map((s) => [s.sessions, s.recent]), [[9, { sessions: 0, packetsIn: 90 }], [4, { sessions: 4, packetsIn: 10 }], [0, { sessions: 0, packetsIn: 0 }]]);
+  assert.deepEqual([web?.responses?.replies, web?.servers.map((s) => s.responses?.replies), dns?.responses?.replies], [100, [90, 10, 0], 0]);
+  assert.ok((web?.responses?.p50Ms ?? 9) < 2.2 && (web?.responses?.p99Ms ?? 0) > 60, JSON.stringify(web?.responses));
+  assert.equal(daemon.series().at(-1)?.directors.find(({ name }) => name === 'web')?.responses?.replies, 100);
+  engine.restartCounters();
+  await clock.advance(300);
+  assert.equal((await daemon.status()).directors[0]?.responses?.replies, 0);
+  await daemon.stop();
+});
+
+test('each event stands in the log of the service it is of', async () => {
+  const { daemon, engine, health, clock } = await createHarness({ layer4: WEB });
+  health.set('web', 'web1', 'down');
+  await daemon.service('health', null, 'restart', 'alice');
+  daemon.note({ kind: 'sign-in', who: 'alice', text: 'signed in' });
+  await daemon.purge({}, 'alice');
+  await daemon.save('alice');
+  await clock.advance(100);
+  const logOf = (service: string | undefined): readonly string[] => daemon.events(0).filter((event) => event.service === service).map(({ kind }) => kind);
+  assert.deepEqual(logOf('health'), ['server-down', 'service', 'director-degraded']);
+  assert.deepEqual(logOf('api'), ['sign-in']);
+  assert.deepEqual(logOf('lvs'), ['start', 'purge']);
+  assert.deepEqual(logOf(undefined), []);
+  assert.equal(engine.closed, null);
   await daemon.stop();
 });
 

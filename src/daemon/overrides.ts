@@ -23,7 +23,7 @@ export function setOverride(
     else next.set(key, { director: director.name, server: server.name, action, who, atMs: core.clock.now() });
     if (next.get(key)?.action === core.overrides.get(key)?.action) return;
     await takeOverrides(core, next);
-    core.events.add({ kind: 'override', who, text: `server ${director.name}/${server.name} ${WORDS[action]}`, director: director.name, server: server.name, audit: true });
+    core.events.add({ kind: 'override', who, service: 'lvs', text: `server ${director.name}/${server.name} ${WORDS[action]}`, director: director.name, server: server.name, audit: true });
   });
 }
 

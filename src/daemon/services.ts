@@ -21,10 +21,10 @@ export async function actOnService(
   await core.queue.run(async () => {
     try {
       await registry.act(name, instance, action);
-      core.events.add({ kind: 'service', who, text: `service ${label}: ${action}`, audit: true });
+      core.events.add({ kind: 'service', who, service: label, text: `service ${label}: ${action}`, audit: true });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      core.events.add({ kind: 'service', who, text: `service ${label}: ${action} failed: ${message}`, audit: true });
+      core.events.add({ kind: 'service', who, service: label, text: `service ${label}: ${action} failed: ${message}`, audit: true });
       throw error instanceof Refusal ? error : new Refusal('APPLY_FAILED', `service ${label}: ${message}`, { cure: 'see weir events', cause: error });
     }
   });

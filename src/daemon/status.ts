@@ -6,6 +6,7 @@ import { stateOf } from './apply.ts';
 import { readingOrNull, type Core } from './core.ts';
 import { fault } from './restarts.ts';
 import type { RunnerState } from './runner.ts';
+import type { Reading } from '../engine/engine.ts';
 import { unifiedDiff } from './textdiff.ts';
 import { directorViews, totalDrops, type ViewSource } from './views.ts';
 
@@ -20,6 +21,7 @@ export function createStatus(
     readonly runner: () => RunnerState;
     readonly hostIssues: () => readonly Issue[];
     readonly blackholes: () => readonly BlackholeView[];
+    readonly recentFrom: (now: Reading) => Reading | null;
   },
 ): () => Promise<StatusView> {
   const editedDiff = diffCache('running', 'edited');
@@ -40,7 +42,7 @@ export function createStatus(
       confirmBy: core.pending?.deadlineMs ?? null,
       warnings: [...warnings, ...faults(core, { error, runner: options.runner(), blackholes })],
       blackholes,
-      directors: directorViews(core.running.config.directors, reading, options.source),
+      directors: directorViews(core.running.config.directors, reading, reading === null ? null : options.recentFrom(reading), options.source),
       drops: totalDrops(reading),
     };
   };

@@ -2,6 +2,7 @@
 import type { DirectorView, ServerView, TrafficView } from '../client/types.ts';
 import type { Director, Server } from '../config/model.ts';
 import type { DirectorReading, Reading, ServerReading, TrafficCounters } from '../engine/engine.ts';
+import { directorRecent, recentKey, responseView, sumOfResponses, type Recent } from '../stats/recent.ts';
 import { hostPortText } from '../net/endpoint.ts';
 import { portRangeText } from '../net/ports.ts';
 import type { Health } from '../health/health.ts';
@@ -16,10 +17,11 @@ export interface ViewSource {
   override(director: Director, server: Server): OverrideAction | null;
 }
 
-/** Returns all directors in configuration order; counters are 0 where the engine has none. */
-export function directorViews(directors: readonly Director[], reading: Reading | null, source: ViewSource): readonly DirectorView[] {
+/** Returns all directors in configuration order; counters are 0 where the engine has none. What is recent is what came since `from`; null: nothing yet. */
+export function directorViews(directors: readonly Director[], reading: Reading | null, from: Reading | null, source: ViewSource): readonly DirectorView[] {
   const readings = new Map((reading?.directors ?? []).map((d) => [d.name, d]));
-  return directors.map((director) => directorView(director, readings.get(director.name), source));
+  const before = new Map(((from ?? reading)?.directors ?? []).map((d) => [d.name, d]));
+  return directors.map((director) => directorView(director, { now: readings.get(director.name), before: before.get(director.name) }, source));
 }
 
 /** Returns drops by reason over everything. */
@@ -31,7 +33,7 @@ export function totalDrops(reading: Reading | null): Readonly<Record<string, num
   return total;
 }
 
-function serverView(director: Director, server: Server, counters: ServerReading | undefined, source: ViewSource): ServerView {
+function serverView(director: Director, server: Server, counters: ServerReading | undefined, recent: Recent | undefined, source: ViewSource): ServerView {
   const status = source.status(director, server);
   const { last, weightPercent } = source.health(director, server);
   const percent = server.sorry ? 100 : weightPercent;
@@ -53,6 +55,8 @@ function serverView(director: Director, server: Server, counters: ServerReading 
     sessionsMoved: counters?.sessionsMoved ?? 0,
     unanswered: counters?.unanswered ?? 0,
     icmpErrors: counters?.icmpErrors ?? 0,
+    recent: { sessions: recent?.sessions ?? 0, packetsIn: recent?.packetsIn ?? 0 },
+    responses: responseView(recent?.responses ?? null),
     lastCheck: last && { atMs: last.atMs, ok: last.ok, latencyMs: last.latencyMs, detail: last.detail },
     ...traffic(counters),
   };
@@ -71,8 +75,10 @@ export function vipText(director: Director): string {
   return vip.family === 6 ? `[${vip.text}]:${portRangeText(ports)}` : `${vip.text}:${portRangeText(ports)}`;
 }
 
-function directorView(director: Director, reading: DirectorReading | undefined, source: ViewSource): DirectorView {
+function directorView(director: Director, readings: { readonly now: DirectorReading | undefined; readonly before: DirectorReading | undefined }, source: ViewSource): DirectorView {
+  const reading = readings.now;
   const counters = readingsByServer(reading?.servers ?? []);
+  const recent = directorRecent(readings.before, reading);
   return {
     name: director.name,
     vip: vipText(director),
@@ -83,7 +89,11 @@ function directorView(director: Director, reading: DirectorReading | undefined, 
     sessions: reading?.sessions ?? 0,
     sessionsCreated: reading?.sessionsCreated ?? 0,
     drops: { ...reading?.drops },
-    servers: director.servers.map((server) => serverView(director, server, counters(server), source)),
+    responses: responseView(sumOfResponses([...recent.values()].map(({ responses }) => responses))),
+    servers: director.servers.map((server) => {
+      const own = counters(server);
+      return serverView(director, server, own, own === undefined ? undefined : recent.get(recentKey(own)), source);
+    }),
     ...traffic(reading),
   };
 }

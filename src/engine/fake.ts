@@ -21,6 +21,7 @@ export interface FakeFaults {
   applyAt?: { readonly step: number; readonly landed?: boolean; readonly message?: string; readonly cure?: string } | null;
   observe?: Error | null;
   read?: Error | null;
+  pin?: Error | null;
 }
 
 export interface FakeEngine extends Engine {
@@ -176,6 +177,7 @@ export function createFakeEngine(options: {
   }
 
   function pin({ director, client, server }: PinRequest): number {
+    if (faults.pin) throw faults.pin;
     const { director: d, index } = pinTarget(current.directors, { director, server });
     const s = d.servers[index];
     const found = sessions.filter((x) => matches(x, { director, client }));

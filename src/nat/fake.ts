@@ -12,13 +12,15 @@ export interface FakeNatTable extends NatTable {
   refusals: NatRefusals;
   /** Fails the next applies, as many as this. */
   failing: number;
+  /** What read() tells: packets by rule; an error is thrown. */
+  flows: ReadonlyMap<string, number> | NatError;
 }
 
 /** Returns an absent table that can be had. */
 export function createFakeNatTable(): FakeNatTable {
   const applied: NatPlan[] = [];
   const table: FakeNatTable = {
-    current: ABSENT, applied, refusals: [], failing: 0,
+    current: ABSENT, applied, refusals: [], failing: 0, flows: new Map(),
     probe: async () => table.refusals,
     observe: async () => table.current,
     async apply(plan) {
@@ -30,7 +32,10 @@ export function createFakeNatTable(): FakeNatTable {
       applied.push(plan);
       table.current = plan.rules.length === 0 ? ABSENT : { present: true, rules: plan.rules, counters: new Map(countersOf(plan.rules).map((name) => [name, { packets: 0, bytes: 0 }])), foreign: [] };
     },
-    read: async () => new Map(),
+    async read() {
+      if (table.flows instanceof NatError) throw table.flows;
+      return new Map([...table.flows].map(([name, packets]) => [name, { packets, bytes: 0 }]));
+    },
     remove: async () => void (table.current = ABSENT),
   };
   return table;

@@ -5,20 +5,21 @@ import fc from 'fast-check';
 import type { DirectorView, ServerView } from '../client/types.ts';
 import { DROP_REASONS } from '../engine/drops.ts';
 import type { Reading } from '../engine/engine.ts';
+import { RESPONSE_BUCKETS } from '../engine/response-times.ts';
 import { labelText, METRICS, metricsReference, renderMetrics, type MetricsInput } from './prometheus.ts';
 
 const traffic = { packetsIn: 10, bytesIn: 100, packetsOut: 9, bytesOut: 90 };
-const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: null };
+const counters = { ...traffic, name: 's"1', address: '[2001:db8::1]:53', sessions: 1, sessionsCreated: 2, sessionsMoved: 3, unanswered: 4, icmpErrors: 5, responseTimes: Array.from({ length: RESPONSE_BUCKETS }, (_, i) => (i === 3 ? 7 : i === 23 ? 2 : 0)) };
 const serverView: ServerView = {
-  ...counters, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, weightPercent: 100, sorry: false, checked: false, override: null, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
+  ...counters, responses: null, director: 'd1', state: 'unknown', reason: '', sinceMs: 0, weight: 7, configuredWeight: 7, weightPercent: 100, sorry: false, checked: false, override: null, recent: { sessions: 0, packetsIn: 0 }, lastCheck: { atMs: 1, ok: true, latencyMs: 1.5, detail: '' },
 };
 const reading: Reading = {
   epoch: 'e', atMs: 0, gauges: { zeta: 1.5, alpha: 2 }, drops: { no_port: 3 },
   directors: [{ ...traffic, name: 'd1', sessions: 1, sessionsCreated: 2, drops: { send_full: 6 }, servers: [counters] }],
 };
-const directorView: DirectorView = { ...traffic, name: 'd1', vip: '', protocol: 'udp', balance: '', mode: '', state: 'degraded', sessions: 1, sessionsCreated: 2, drops: {}, servers: [serverView] };
+const directorView: DirectorView = { ...traffic, name: 'd1', vip: '', protocol: 'udp', balance: '', mode: '', state: 'degraded', sessions: 1, sessionsCreated: 2, drops: {}, responses: null, servers: [serverView] };
 const input: MetricsInput = {
-  reading, directors: [directorView], nat: new Map([['web', 4]]),
+  reading, directors: [directorView], nat: [{ name: 'web', table: true, directors: [], flows: 4, packets: null }, { name: 'in', table: false, directors: ['d1'], flows: 2, packets: 19 }, { name: 'dark', table: true, directors: [], flows: null, packets: null }],
   traffic: { blackholes: [{ director: 'd1', server: 's"1', address: '[2001:db8::1]:53', cause: 'one-way', sessions: 3, sinceMs: 0, text: '' }], expects: () => 'replies' },
   health: { done: 1, failed: 2, late: 3, targets: 4 },
   api: { answers: { '2xx': 1 }, signInsOk: 1, signInsFailed: 2, signInsLimited: 3, tokensRefused: 4, signedIn: 5, stream: { clients: 1, opened: 2, refused: 3, slow: 4 } },
@@ -43,7 +44,7 @@ function parse(text: string): Map<string, { value: number; type: string }> {
     }
     const sample = /^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*\})? (NaN|[+-]Inf|[-+.e\d]+)$/.exec(line);
     assert.ok(sample !== null, `not a sample: ${line}`);
-    assert.equal(sample[1], family, 'samples stand below their family');
+    assert.equal(types.get(family) === 'histogram' ? sample[1]?.replace(/_(bucket|count)$/, '') : sample[1], family, 'samples stand below their family');
     const key = `${sample[1]}${sample[2] ?? ''}`;
     assert.ok(!samples.has(key), `${key} comes twice`);
     samples.set(key, { value: Number(sample[3]), type: types.get(family) ?? '' });
@@ -55,7 +56,8 @@ test('every metric of the table is written, with the type and the labels that th
   const text = renderMetrics(input);
   const samples = parse(text);
   for (const [name, [type, labels]] of Object.entries(METRICS)) {
-    const mine = [...samples].filter(([key]) => key === name || key.startsWith(`${name}{`));
+    const sampled = type === 'histogram' ? `${name}_bucket` : name;
+    const mine = [...samples].filter(([key]) => key === sampled || key.startsWith(`${sampled}{`));
     assert.ok(mine.length > 0, `${name} is missing`);
     for (const [key, sample] of mine) {
       assert.equal(sample.type, type);
@@ -78,6 +80,14 @@ test('the numbers are those of the reading and of the views', () => {
     [`weir_server_sessions_moved_total{${server}}`]: 3,
     [`weir_server_unanswered_total{${server}}`]: 4,
     [`weir_server_icmp_errors_total{${server}}`]: 5,
+    [`weir_server_response_seconds_bucket{${server},le="0.000032768"}`]: 0,
+    [`weir_server_response_seconds_bucket{${server},le="0.000065536"}`]: 7,
+    [`weir_server_response_seconds_bucket{${server},le="34.359738368"}`]: 7,
+    [`weir_server_response_seconds_bucket{${server},le="+Inf"}`]: 9,
+    [`weir_server_response_seconds_count{${server}}`]: 9,
+    'weir_nat_rule_flows_total{rule="web"}': 4,
+    'weir_nat_rule_flows_total{rule="in"}': 2,
+    'weir_nat_rule_packets_total{rule="in"}': 19,
     [`weir_server_up{${server}}`]: 1,
     [`weir_server_state{${server},state="unknown"}`]: 1,
     [`weir_server_check_latency_seconds{${server}}`]: 0.0015,
@@ -91,6 +101,11 @@ test('the numbers are those of the reading and of the views', () => {
     assert.ok(samples.has(`weir_drops_total{reason="${name}"}`), name);
     assert.ok(samples.has(`weir_director_drops_total{director="d1",reason="${name}"}`), name);
   }
+});
+
+test('what is not known is absent, not zero', () => {
+  const samples = parse(renderMetrics({ ...input, reading: { ...reading, directors: [{ ...reading.directors[0] ?? assert.fail(), servers: [{ ...counters, responseTimes: null }] }] } }));
+  assert.deepEqual([...samples.keys()].filter((key) => key.includes('response_seconds') || key.includes('rule="dark"') || (key.includes('nat_rule_packets') && key.includes('"web"'))), []);
 });
 
 test('a server that takes no sessions is not up', () => {

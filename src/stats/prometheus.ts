@@ -2,11 +2,12 @@
  * Counters and gauges as Prometheus text (exposition format 0.0.4). The table METRICS is the truth: docs/reference/metrics.md is made from it,
  * and a sample of a metric that is not in it does not compile. Every drop reason is written, zeros included.
  */
-import type { BlackholeView, DirectorView } from '../client/types.ts';
+import type { BlackholeView, DirectorView, NatRuleView } from '../client/types.ts';
 import { DROP_REASONS } from '../engine/drops.ts';
 import type { Reading } from '../engine/engine.ts';
+import { FIRST_BITS, RESPONSE_BUCKETS } from '../engine/response-times.ts';
 
-type Metric = readonly [type: 'counter' | 'gauge', labels: string, help: string];
+type Metric = readonly [type: 'counter' | 'gauge' | 'histogram', labels: string, help: string];
 
 /** Every metric: type, labels, help. */
 export const METRICS = {
@@ -26,6 +27,7 @@ export const METRICS = {
   weir_server_sessions_moved_total: ['counter', 'director,server,address', 'Sessions moved away from the server by an `on` policy or evidence.'],
   weir_server_unanswered_total: ['counter', 'director,server,address', 'Requests or sessions that ended without any reply.'],
   weir_server_icmp_errors_total: ['counter', 'director,server,address', 'ICMP errors that came back from the server.'],
+  weir_server_response_seconds: ['histogram', 'director,server,address,le', 'Time from the last request of a session to the first reply after it. Buckets and _count alone: no engine adds up times, so there is no _sum. Absent where the engine does not see replies.'],
   weir_server_up: ['gauge', 'director,server,address', '1 while the server may take new sessions (up, or unknown because it is not checked), else 0.'],
   weir_server_state: ['gauge', 'director,server,address,state', 'Always 1; the label says the state: up, unknown, drain, down or disabled.'],
   weir_server_weight: ['gauge', 'director,server,address', 'The weight in force.'],
@@ -34,7 +36,8 @@ export const METRICS = {
   weir_server_check_latency_seconds: ['gauge', 'director,server,address', 'How long the last check took; absent before the first.'],
   weir_drops_total: ['counter', 'reason', 'Datagrams dropped that belong to no director, by reason.'],
   weir_engine_gauge: ['gauge', 'gauge', 'A gauge of the engine itself, such as sockets or session_table_capacity.'],
-  weir_nat_rule_flows_total: ['counter', 'rule', 'Flows that a NAT rule of the nftables table took: the kernel asks NAT rules about the first packet of a flow alone. Starts again when the rule changes.'],
+  weir_nat_rule_flows_total: ['counter', 'rule', 'Flows that a NAT rule took: in the nftables table the first packet of each, in the engine each session of the directors whose source it changes. Starts again when the rule changes.'],
+  weir_nat_rule_packets_total: ['counter', 'rule', 'Packets both ways of a NAT rule that acts in the engine; absent where the nftables table acts: the kernel asks NAT rules about the first packet of a flow alone.'],
   weir_health_checks_total: ['counter', '', 'Checks done.'],
   weir_health_checks_failed_total: ['counter', '', 'Checks that failed.'],
   weir_health_checks_late_total: ['counter', '', 'Checks begun later than they were due.'],
@@ -60,8 +63,7 @@ export interface MetricsInput {
   readonly directors: readonly DirectorView[];
   readonly health?: { readonly done: number; readonly failed: number; readonly late: number; readonly targets: number } | undefined;
   readonly traffic?: { readonly blackholes: readonly BlackholeView[]; readonly expects: (director: string) => 'replies' | 'nothing' | 'unknown' } | undefined;
-  /** Flows of each NAT rule. */
-  readonly nat?: ReadonlyMap<string, number> | undefined;
+  readonly nat?: readonly NatRuleView[] | undefined;
   readonly api?: {
     readonly answers: Readonly<Record<string, number>>;
     readonly signInsOk: number;
@@ -80,8 +82,8 @@ const DIRECTOR_STATES = ['up', 'degraded', 'down', 'sorry'] as const satisfies r
 /** Returns the text, one family after the other in the order of METRICS; families without a sample are left out. */
 export function renderMetrics(input: MetricsInput): string {
   const samples = new Map<MetricName, string[]>();
-  const add = (name: MetricName, labels: string, value: number): void => {
-    const line = `${name}${labels === '' ? '' : `{${labels}}`} ${valueText(value)}\n`;
+  const add: Add = (name, labels, value, suffix = '') => {
+    const line = `${name}${suffix}${labels === '' ? '' : `{${labels}}`} ${valueText(value)}\n`;
     const lines = samples.get(name);
     if (lines === undefined) samples.set(name, [line]);
     else lines.push(line);
@@ -133,7 +135,10 @@ ${drops.join('\n')}
 `;
 }
 
-type Add = (name: MetricName, labels: string, value: number) => void;
+type Add = (name: MetricName, labels: string, value: number, suffix?: '' | '_bucket' | '_count') => void;
+
+/** `le` of each bucket, in seconds: powers of two of nanoseconds. */
+const RESPONSE_LE: readonly string[] = Array.from({ length: RESPONSE_BUCKETS }, (_, i) => (i === RESPONSE_BUCKETS - 1 ? '+Inf' : String(2 ** (FIRST_BITS + i) / 1e9)));
 
 function addEngine({ reading, build }: MetricsInput, add: Add): void {
   add('weir_build_info', labelText({ version: build.version, node: build.node }), 1);
@@ -162,7 +167,18 @@ function addDirectorCounters(d: Reading['directors'][number], add: Add): void {
     add('weir_server_sessions_moved_total', server, s.sessionsMoved);
     add('weir_server_unanswered_total', server, s.unanswered);
     add('weir_server_icmp_errors_total', server, s.icmpErrors);
+    if (s.responseTimes !== null) addResponses(server, s.responseTimes, add);
   }
+}
+
+/** Buckets of a Prometheus histogram hold all that is below their bound, the smaller ones too. */
+function addResponses(server: string, counts: readonly number[], add: Add): void {
+  let below = 0;
+  for (const [i, le] of RESPONSE_LE.entries()) {
+    below += counts[i] ?? 0;
+    add('weir_server_response_seconds', `${server},le="${le}"`, below, '_bucket');
+  }
+  add('weir_server_response_seconds', server, below, '_count');
 }
 
 function addDirectorStates(d: DirectorView, add: Add): void {
@@ -188,7 +204,10 @@ function addTraffic({ traffic, directors }: MetricsInput, add: Add): void {
 }
 
 function addDaemon({ health, nat, api, process }: MetricsInput, add: Add): void {
-  for (const [rule, flows] of nat ?? []) add('weir_nat_rule_flows_total', labelText({ rule }), flows);
+  for (const { name, flows, packets } of nat ?? []) {
+    if (flows !== null) add('weir_nat_rule_flows_total', labelText({ rule: name }), flows);
+    if (packets !== null) add('weir_nat_rule_packets_total', labelText({ rule: name }), packets);
+  }
   if (health !== undefined) {
     add('weir_health_checks_total', '', health.done);
     add('weir_health_checks_failed_total', '', health.failed);

@@ -3,18 +3,21 @@ import type { SampleView } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Reading } from '../engine/engine.ts';
 import { createRing } from './ring.ts';
+import { createRecentWindow } from './recent.ts';
 import { sampleOf } from './series.ts';
 
 export interface Sampler {
   /** Oldest first: up to 15 minutes at the default interval, fewer with hundreds of directors. */
   series(): readonly SampleView[];
+  /** Returns the reading that what is recent at `now` is measured from, 10 to 20 s old; null before the first. */
+  recentFrom(now: Reading): Reading | null;
   start(): void;
   stop(): void;
 }
 
 /** 15 minutes at one sample a second. */
 const MAX_SAMPLES = 900;
-/** One point is one director in one sample; 200,000 of them are about 30 MB. */
+/** One point is one director in one sample; 200,000 of them are about 40 MB. */
 const MAX_POINTS = 200_000;
 
 /** Returns a sampler that is stopped. A reading that fails leaves a gap; the next sample spans it. */
@@ -27,6 +30,7 @@ export function createSampler(options: {
 }): Sampler {
   const { clock, intervalMs = 1000 } = options;
   const ring = createRing<SampleView>({ maxCost: MAX_POINTS, maxCount: MAX_SAMPLES, costOf: (s) => Math.max(1, s.directors.length) });
+  const recent = createRecentWindow();
   let before: Reading | null = null;
   let cancel: (() => void) | null = null;
 
@@ -40,6 +44,7 @@ export function createSampler(options: {
         ring.push(sample);
         options.onSample(sample);
       }
+      recent.push(reading);
       before = reading;
     } catch {
       // Whoever reads for status sees the failure; the series shows the gap.
@@ -56,6 +61,7 @@ export function createSampler(options: {
 
   return {
     series: () => ring.list(),
+    recentFrom: (now) => recent.base(now),
     start() {
       if (cancel !== null) return;
       plan();

@@ -1,6 +1,7 @@
 /** Two readings of the engine made into rates per second. Pure. */
 import type { SampleView } from '../client/types.ts';
 import type { DirectorReading, Reading } from '../engine/engine.ts';
+import { directorRecent, responseView, sumOfResponses } from './recent.ts';
 
 /** Returns the sample between two readings. A director that is new, or whose counters started again, shows no rates until the next. */
 export function sampleOf(before: Reading | null, now: Reading): SampleView {
@@ -11,6 +12,7 @@ export function sampleOf(before: Reading | null, now: Reading): SampleView {
     atMs: now.atMs,
     directors: now.directors.map((d) => {
       const was = old.get(d.name) ?? d;
+      const responses = responseView(sumOfResponses([...directorRecent(was, d).values()].map((server) => server.responses)));
       return {
         name: d.name,
         packetsInPerS: rate(was.packetsIn, d.packetsIn),
@@ -20,6 +22,8 @@ export function sampleOf(before: Reading | null, now: Reading): SampleView {
         sessions: d.sessions,
         newSessionsPerS: rate(was.sessionsCreated, d.sessionsCreated),
         dropsPerS: rate(dropsOf(was), dropsOf(d)),
+        drops: dropRates(was, d, rate),
+        responses: responses === null || responses.replies === 0 ? null : responses,
       };
     }),
   };
@@ -28,4 +32,10 @@ export function sampleOf(before: Reading | null, now: Reading): SampleView {
 /** Returns a director's drops of all reasons. */
 export function dropsOf(director: Pick<DirectorReading, 'drops'>): number {
   return Object.values(director.drops).reduce((sum, n) => sum + n, 0);
+}
+
+/** Reasons at rest are left out: a sample is kept for each director and second. */
+function dropRates(was: DirectorReading, now: DirectorReading, rate: (a: number, b: number) => number): Readonly<Record<string, number>> {
+  const before: Readonly<Record<string, number>> = was.drops;
+  return Object.fromEntries(Object.entries(now.drops).map(([reason, count]) => [reason, rate(before[reason] ?? 0, count)] as const).filter(([, perS]) => perS > 0));
 }

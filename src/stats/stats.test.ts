@@ -36,10 +36,13 @@ test('rates are per second over the time that really passed', async () => {
   const before = await engine.read();
   engine.traffic('web', 's', { in: 500, out: 250 });
   engine.drop('web', 'no_port', 10);
+  engine.drop('web', 'no_server', 0);
   engine.addSessions('web', 's', 5);
   now = 3500;
-  const director = sampleOf(before, await engine.read()).directors[0];
-  assert.deepEqual(director, { name: 'web', packetsInPerS: 204, bytesInPerS: 20_000, packetsOutPerS: 100, bytesOutPerS: 10_000, sessions: 5, newSessionsPerS: 2, dropsPerS: 4 });
+  const { responses, ...director } = sampleOf(before, await engine.read()).directors[0] ?? assert.fail();
+  assert.deepEqual(director, { name: 'web', packetsInPerS: 204, bytesInPerS: 20_000, packetsOutPerS: 100, bytesOutPerS: 10_000, sessions: 5, newSessionsPerS: 2, dropsPerS: 4, drops: { no_port: 4 } });
+  assert.equal(responses?.replies, 250);
+  assert.ok((responses?.p50Ms ?? 0) > 0.5 && (responses?.p99Ms ?? 9) < 1.1, JSON.stringify(responses));
 });
 
 test('counters that started again give no negative and no giant rates', async () => {
@@ -50,7 +53,7 @@ test('counters that started again give no negative and no giant rates', async ()
   engine.restartCounters();
   engine.traffic('web', 's', { in: 5, out: 5 });
   now = 2000;
-  assert.equal(sampleOf(before, await engine.read()).directors[0]?.packetsInPerS, 0);
+  assert.deepEqual([sampleOf(before, await engine.read()).directors[0]].map((one) => [one?.packetsInPerS, one?.responses, one?.drops]), [[0, null, {}]]);
 });
 
 test('the sampler takes one sample a second, and a failed reading leaves a gap', async () => {

@@ -13,6 +13,7 @@ export interface AuditEntry {
   readonly text: string;
   readonly director?: string;
   readonly server?: string;
+  readonly service?: string;
 }
 
 export interface AuditLog {
@@ -105,7 +106,8 @@ export function brokenLine(text: string): number | null {
 function lineOf(entry: AuditEntry, prev: string): { text: string; hash: string } {
   const body = {
     atMs: entry.atMs, kind: cut(entry.kind), who: cut(entry.who), text: cut(entry.text),
-    ...(entry.director === undefined ? {} : { director: entry.director }), ...(entry.server === undefined ? {} : { server: entry.server }), prev,
+    ...(entry.director === undefined ? {} : { director: entry.director }), ...(entry.server === undefined ? {} : { server: entry.server }),
+    ...(entry.service === undefined ? {} : { service: entry.service }), prev,
   };
   const hash = hashOf(body);
   return { text: `${JSON.stringify({ ...body, hash })}\n`, hash };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { meaningAt, offersAt } from './completion.ts';
+import { hintAt, meaningAt, offersAt } from './completion.ts';
 
 const words = (document: 'layer4' | 'nat' | 'services', before: string): readonly string[] => offersAt(document, before).offers.map(({ word }) => word);
 const inDirector = (line: string): readonly string[] => words('layer4', `director web 192.0.2.1:53 UDP\n${line}`);
@@ -32,6 +32,17 @@ test('a NAT rule may have several keywords on a line; services have theirs; comm
   assert.ok(words('services', 'service lvs\n    ').includes('conntrack'));
   assert.deepEqual(words('services', 'service sshd\n    '), ['no autostart']);
   assert.deepEqual(inDirector('    # bal'), []);
+});
+
+test('the hint is of the keyword at the cursor, else of the one to its left; comments and empty lines have none', () => {
+  const at = (before: string, rest = ''): string | null => hintAt('layer4', `director web 192.0.2.1:53 UDP\n${before}`, rest)?.word ?? null;
+  assert.equal(at('    bal', 'ance'), 'balance');
+  assert.equal(at('    balance maglev'), 'maglev');
+  assert.equal(at('    check interval 5'), 'interval');
+  assert.equal(at('    server srv1 192.0.2.9'), 'server');
+  assert.equal(at('    # balance'), null);
+  assert.equal(at(''), null);
+  assert.equal(hintAt('layer4', 'dir', 'ector')?.word, 'director');
 });
 
 test('a word where it stands has a meaning, a name has none', () => {

@@ -23,6 +23,19 @@ export function meaningAt(document: SectionGrammar['document'], before: string, 
   return offersAt(document, before).offers.find((offer) => offer.word === word);
 }
 
+/** Returns the meaning of the keyword at the end of `before` (with `rest`, what of it is still to come), else of the nearest keyword to its left; null when there is none. */
+export function hintAt(document: SectionGrammar['document'], before: string, rest: string): Offer | null {
+  const from = before.lastIndexOf('\n') + 1;
+  const line = before.slice(from) + rest;
+  if (/^\s*#/.test(line)) return null;
+  const words = [...line.matchAll(/\S+/g)].toReversed();
+  for (const { 0: word, index } of words) {
+    const found = meaningAt(document, before.slice(0, from) + line.slice(0, index), word);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
 function offersFor(document: SectionGrammar['document'], lines: readonly string[], line: string, words: readonly string[]): readonly Keyword[] {
   const sections = SECTIONS.filter((section) => section.document === document);
   if (!/^\s/.test(line)) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { diffLines, merge3 } from './merge.ts';
+import { changedLines, diffLines, merge3 } from './merge.ts';
 
 const text = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 }).map((lines) => lines.join('\n'));
 
@@ -13,6 +13,11 @@ test('a diff holds both texts, and says nothing of equal ones', () => {
     if (before === after) assert.ok(changes.every(({ kind }) => kind === ' '));
   }), { seed: 4, numRuns: 500 });
   assert.deepEqual(diffLines('a\nb\nc', 'a\nx\nc').map(({ kind }) => kind).join(''), ' -+ ');
+});
+
+test('what is shown of a difference is the lines that changed and their neighbours', () => {
+  assert.equal(changedLines('a\nb\nc\nd\ne', 'a\nb\nX\nd\ne'), ' b\n-c\n+X\n d');
+  assert.equal(changedLines('a\nb', 'a\nb'), '');
 });
 
 test('changes of two people in different places are merged', () => {

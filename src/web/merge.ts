@@ -20,6 +20,12 @@ export function diffLines(before: string, after: string): readonly LineChange[] 
   return [...a.slice(0, head).map(same), ...middle(a.slice(head, a.length - tail), b.slice(head, b.length - tail)), ...a.slice(a.length - tail).map(same)];
 }
 
+/** Returns the lines that differ, each with its sign, and one line around them; empty when the texts are equal. */
+export function changedLines(before: string, after: string): string {
+  const all = diffLines(before, after);
+  return all.filter((_, i) => [i - 1, i, i + 1].some((near) => (all[near]?.kind ?? ' ') !== ' ')).map(({ kind, text }) => `${kind}${text}`).join('\n');
+}
+
 /** Returns what both made of `base`, or null when they changed the same lines differently. */
 export function merge3(base: string, mine: string, theirs: string): string | null {
   if (mine === theirs || theirs === base) return mine;

@@ -74,6 +74,21 @@ export function armsOf({ inIface, outIface }: Pick<NatForm, 'inIface' | 'outIfac
   return inIface === outIface ? 'one-arm' : 'two-arm';
 }
 
+/** Returns what a rule matches, in words: `from 192.0.2.0/24 to 10.0.0.3:53`, or `anything`. */
+export function beforeText({ source, sport, destination, dport }: NatForm): string {
+  return [endpointWords('from', source, sport), endpointWords('to', destination, dport)].filter(Boolean).join(' ') || 'anything';
+}
+
+/** Returns what a rule makes of it, in words: `from masquerade`, or `unchanged`. */
+export function afterText({ afterSource, afterSport, afterDestination, afterDport }: NatForm): string {
+  return [endpointWords('from', afterSource, afterSport), endpointWords('to', afterDestination, afterDport)].filter(Boolean).join(' ') || 'unchanged';
+}
+
+function endpointWords(word: string, address: string, port: string): string {
+  if (address === '') return port === '' ? '' : `${word} port ${port}`;
+  return `${word} ${port === '' ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`}`;
+}
+
 function formOf({ name, inIface, outIface, protocol, before, after }: NatRule): NatForm {
   const { source } = after;
   return {

@@ -38,6 +38,18 @@ export function spanText(ms: number): string {
   return hours % 24 === 0 ? `${days} d` : `${days} d ${hours % 24} h`;
 }
 
+/** Returns a time in ms with three digits that count: `0.81 ms`, `48.5 ms`, `1.20 s`; `–` for none. */
+export function msText(ms: number | null): string {
+  if (ms === null) return '–';
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(ms < 9995 ? 2 : 1)} s`;
+  return `${ms < 9.995 ? ms.toFixed(2) : ms < 99.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/** Returns a span for tables of short ones: seconds up to ten minutes, so that a column of them can be compared. */
+export function secondsText(ms: number): string {
+  return ms < 600_000 ? `${Math.max(0, Math.floor(ms / 1000))} s` : spanText(ms);
+}
+
 /** Returns a share of a whole as `33.3 %`; `–` when there is no whole. */
 export function shareText(part: number, whole: number): string {
   return whole > 0 ? `${((part / whole) * 100).toFixed(1)} %` : '–';

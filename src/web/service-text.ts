@@ -26,6 +26,19 @@ export function withConntrack(text: string): string {
   return withServiceText(text, 'lvs', null, `${serviceText(text, 'lvs', null).trimEnd()}\n    conntrack\n`);
 }
 
+const NO_AUTOSTART = /^\s+no\s+autostart\s*(#.*)?$/;
+
+/** Returns whether the section of a service lets it start with weir. */
+export function startsWithWeir(section: string): boolean {
+  return !section.split('\n').some((line) => NO_AUTOSTART.test(line));
+}
+
+/** Returns the section with or without its line `no autostart`; the other lines stay as they are. */
+export function withAutostart(section: string, starts: boolean): string {
+  if (starts) return section.split('\n').filter((line) => !NO_AUTOSTART.test(line)).join('\n');
+  return startsWithWeir(section) ? `${section.trimEnd()}\n    no autostart\n` : section;
+}
+
 function indexOf(text: string, name: string, instance: string | null): number {
   return sectionsOf(text).blocks.findIndex(({ word, body }) => {
     const [, its, second] = (body.split('\n')[0] ?? '').replace(/#.*$/, '').trim().split(/\s+/);

@@ -8,6 +8,10 @@ import { ROOT, directory, start, type Running } from '../loopback/weir.ts';
 
 export const PASSWORD = 'correct horse battery';
 const PICTURES: readonly string[] = ['overview-1440-light', 'director-1440-light', 'layer4-1440-light', 'nat-rule-1440-light'];
+/** Other work on the machine only ever makes things slower: what does not come in this time does not come. */
+export const WAIT_MS = 30_000;
+/** Of longer pages the top is enough to judge them by. */
+const SHOT_HEIGHT_MAX = 2000;
 export const SHOTS = join(ROOT, '.cache/screenshots');
 
 const ARGS = [
@@ -59,7 +63,7 @@ export async function startWeir(t: TestContext, text: string): Promise<Subject> 
 export async function signIn(t: TestContext, browser: Browser, subject: Subject, options: { readonly width?: number; readonly dark?: boolean; readonly allow?: RegExp } = {}): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: options.width ?? 1440, height: 900 }, colorScheme: options.dark === true ? 'dark' : 'light', reducedMotion: 'reduce' });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(WAIT_MS);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.stack ?? error.message));
   page.on('console', (message) => {
@@ -102,6 +106,30 @@ export async function apply(page: Page, button = 'Apply now'): Promise<void> {
   await dialog.waitFor({ state: 'hidden' });
 }
 
+/** One client: a socket that keeps its port. */
+export interface Client {
+  port(): number;
+  /** Sends a datagram; resolves with the name of the server that answered it. */
+  ask(text: string): Promise<string>;
+}
+
+/** Returns a client of a director on 127.0.0.1 that goes with the test. */
+export function client(t: TestContext, to: number): Client {
+  const socket = createSocket('udp4').on('error', () => {});
+  t.after(() => void socket.close());
+  return {
+    port: () => socket.address().port,
+    ask: (text) => new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no answer to ${text} from 127.0.0.1:${to}`)), WAIT_MS);
+      socket.once('message', (payload) => {
+        clearTimeout(timer);
+        resolve(payload.toString().split(' ')[0] ?? '');
+      });
+      socket.send(text, to, '127.0.0.1');
+    }),
+  };
+}
+
 /** Sends one datagram from each of `count` sockets; resolves with the answers. */
 export async function answers(t: TestContext, port: number, count: number): Promise<readonly string[]> {
   return Promise.all(Array.from({ length: count }, (_, i) => answer(t, port, `n${i}`)));
@@ -110,7 +138,7 @@ export async function answers(t: TestContext, port: number, count: number): Prom
 function answer(t: TestContext, port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket: Socket = createSocket('udp4');
-    const timer = setTimeout(() => finish(() => reject(new Error(`no answer to ${text} from 127.0.0.1:${port}`))), 5000);
+    const timer = setTimeout(() => finish(() => reject(new Error(`no answer to ${text} from 127.0.0.1:${port}`))), WAIT_MS);
     const finish = (then: () => void): void => {
       clearTimeout(timer);
       socket.close(then);
@@ -122,12 +150,12 @@ function answer(t: TestContext, port: number, text: string): Promise<string> {
   });
 }
 
-/** Sends from 40 clients, more and less of it, until the test ends. */
-export function sendOn(t: TestContext, port: number): void {
-  const sockets = Array.from({ length: 40 }, () => createSocket('udp4').on('error', () => {}));
+/** Sends from so many clients, more and less of it, until the test ends. */
+export function sendOn(t: TestContext, port: number, clients = 40): void {
+  const sockets = Array.from({ length: clients }, () => createSocket('udp4').on('error', () => {}));
   let sent = 0;
   const timer = setInterval(() => {
-    for (let i = 0; i < 6 + 4 * Math.sin(sent / 300); i++) sockets[(sent++ * 7) % sockets.length]?.send(`hello ${sent}`, port, '127.0.0.1');
+    for (let i = 0; i < (clients / 40) * (6 + 4 * Math.sin(sent / 300)); i++) sockets[(sent++ * 7) % sockets.length]?.send(`hello ${sent}`, port, '127.0.0.1');
   }, 40);
   t.after(() => {
     clearInterval(timer);
@@ -135,10 +163,15 @@ export function sendOn(t: TestContext, port: number): void {
   });
 }
 
-/** Keeps a picture for people to look at. */
-export async function shoot(page: Page, name: string): Promise<void> {
+/** Keeps a picture for people to look at: of the whole page, or of what the window shows (a whole page resizes it, which closes menus). */
+export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
   mkdirSync(SHOTS, { recursive: true });
-  const picture = await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+  // Nothing under the pointer: what it points at would look chosen.
+  await page.mouse.move(0, 0);
+  if (fullPage) await page.evaluate('scrollTo(0, 0)');
+  const { width, height } = (await page.evaluate('({ width: innerWidth, height: document.documentElement.scrollHeight })')) as { width: number; height: number };
+  const clip = { x: 0, y: 0, width, height: Math.min(height, SHOT_HEIGHT_MAX) };
+  const picture = await page.screenshot({ path: join(SHOTS, `${name}.png`), ...(fullPage ? { fullPage, clip } : {}) });
   // README shows these; WEIR_UPDATE=1 takes them again.
   if (process.env['WEIR_UPDATE'] === '1' && PICTURES.includes(name)) writeFileSync(join(ROOT, 'docs/pictures', `${name}.png`), picture);
 }

@@ -117,4 +117,12 @@ if (BOOT === 1) {
     await page.balances(NEAR);
     await page.balances(FAR);
   });
+
+  test('an empty configuration takes away all that weir has put into the kernel', LONG, async () => {
+    await page.apply({ layer4: '', nat: '', services: 'service lvs\n    engine lvs\n' });
+    await page.client.service('lvs', null, 'restart');
+    await until('the addresses to go', async () => sh('ip', '-4', '-o', 'address', 'show', 'dev', 'eth0'), (shown) => !shown.includes(NEAR.vip) && !shown.includes(FAR.vip));
+    assert.deepEqual([sh('ipvsadm', '-Sn'), sh('nft', 'list', 'ruleset'), conntrack()], ['', '', '0']);
+    assert.match(sh('ip', '-4', '-o', 'address', 'show', 'dev', 'eth0'), /192\.0\.2\.2\/24/, 'what is not weir\'s stays');
+  });
 }

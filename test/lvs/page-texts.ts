@@ -64,13 +64,13 @@ UDP  192.0.2.4:8000 wlc
   -> 198.51.100.22:8000           Masq    10     n          n
 `;
 
-/** What `nft list ruleset` shows of WHOLE: this and no other table; counters are `n`. */
+/** What `nft list ruleset` shows of WHOLE: this and no other table; counters are `n`, in the order of their names (the kernel lists them as they came). */
 export const RULESET = `table inet weir {
-	counter nat-near {
+	counter nat-far {
 		packets n bytes n
 	}
 
-	counter nat-far {
+	counter nat-near {
 		packets n bytes n
 	}
 

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { busy, confirmNow, editedDiffers, openApply, savedDiffers } from '../state/apply.ts';
 import { conflict } from '../state/documents.ts';
 import { later } from './conflict-dialog.tsx';
+import { alarmsOf } from '../../src/web/alarms.ts';
 import { api, attempt, isAdmin } from '../state/api.ts';
 import { link, status, tryNow } from '../state/live.ts';
 import { toast } from '../state/toasts.ts';
@@ -27,6 +28,7 @@ export function Banners() {
           <div class="actions"><a class="button small" href="#/setup">Go to Setup</a></div></div>
       )}
       <Blackholes />
+      <Alarms />
       <Warnings />
     </div>
   );
@@ -72,8 +74,24 @@ function Blackholes() {
   );
 }
 
+/** Every warning but the blackhole alarm, which has a banner of its own. */
+function namedWarnings() {
+  return (status.value?.warnings ?? []).filter(({ code }) => code !== 'blackhole');
+}
+
+/** What is wrong with weir itself: one banner each, none folded away. */
+function Alarms() {
+  const { alarms } = alarmsOf(namedWarnings());
+  return <>{alarms.map(({ issue, tone, action }) => (
+    <div key={`${issue.code} ${issue.message}`} class={`banner ${tone}`}>
+      <div><State word={tone === 'bad' ? 'error' : 'warning'} /> <strong>{issue.message}</strong>{issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</div>
+      {action !== null && <div class="actions"><a class="button small" href={action.href}>{action.label}</a></div>}
+    </div>
+  ))}</>;
+}
+
 function Warnings() {
-  const warnings = (status.value?.warnings ?? []).filter(({ code }) => code !== 'blackhole');
+  const { rest: warnings } = alarmsOf(namedWarnings());
   const [open, setOpen] = useState(false);
   const [first] = warnings;
   if (first === undefined) return null;
@@ -82,7 +100,7 @@ function Warnings() {
     <div class="banner warn">
       <div>
         <ul>{shown.map((issue, i) => (
-          <li key={i}><State word="warning" /> <a href={addressOf(issue.at.file)}>{issue.at.file === 'weir' ? 'weir' : `${issue.at.file}:${issue.at.line}`}</a> {issue.message}{open && issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</li>
+          <li key={i} class={open ? '' : 'folded'} title={open ? undefined : issue.message}><State word="warning" /> <a href={addressOf(issue.at.file)}>{issue.at.file}:{issue.at.line}</a> {issue.message}{open && issue.hint !== undefined && <span class="hint"> · {issue.hint}</span>}</li>
         ))}</ul>
       </div>
       <div class="actions"><button type="button" class="button small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Less' : warnings.length === 1 ? 'More' : `All ${warnings.length} warnings`}</button></div>

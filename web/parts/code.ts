@@ -9,7 +9,7 @@ import { tags } from '@lezer/highlight';
 import type { DocumentName } from '../../src/client/types.ts';
 import { SECTIONS } from '../../src/config/grammar.ts';
 import type { Issue } from '../../src/config/issue.ts';
-import { meaningAt, offersAt } from '../../src/web/completion.ts';
+import { hintAt, meaningAt, offersAt, type Offer } from '../../src/web/completion.ts';
 
 export interface Code {
   setText(text: string): void;
@@ -30,6 +30,8 @@ interface CodeOptions {
   /** Keeps cursor and undo while another tab is shown. */
   readonly keep: boolean;
   readonly onChange: (text: string) => void;
+  /** What the keyword at the cursor means; null: there is none. */
+  readonly onHint: (hint: Offer | null) => void;
 }
 
 /** States of editors that are not shown: undo survives a look at another tab. */
@@ -40,6 +42,7 @@ export function createCode(options: CodeOptions): Code {
   let quiet = false;
   const listener = EditorView.updateListener.of((update) => {
     if (update.docChanged && !quiet) onChange(update.state.doc.toString());
+    if (update.docChanged || update.selectionSet || update.focusChanged) options.onHint(hintAt(name, textBefore(update.state, update.state.selection.main.head), wordAfter(update.state)));
     parent.dataset['undo'] = String(undoDepth(update.state));
     parent.dataset['redo'] = String(redoDepth(update.state));
   });
@@ -112,7 +115,7 @@ function language(name: DocumentName): Extension[] {
       const line = view.state.doc.lineAt(position);
       const start = line.from + (/\S*$/.exec(line.text.slice(0, position - line.from))?.index ?? 0);
       const word = /^\S+/.exec(line.text.slice(start - line.from))?.[0];
-      const offer = word === undefined ? undefined : meaningAt(name, view.state.sliceDoc(0, start), word);
+      const offer = word === undefined ? undefined : meaningAt(name, textBefore(view.state, start), word);
       if (offer === undefined) return null;
       return {
         pos: start, end: start + offer.word.length, above: true,
@@ -129,8 +132,22 @@ function language(name: DocumentName): Extension[] {
   ];
 }
 
+/** The text up to a place, from its section on: what came before does not change what may stand here, and may be long. */
+function textBefore(state: EditorState, position: number): string {
+  let { number } = state.doc.lineAt(position);
+  while (number > 1 && /^(\s|#|$)/.test(state.doc.line(number).text)) number--;
+  return state.sliceDoc(state.doc.line(number).from, position);
+}
+
+/** What of the word at the cursor is still to come. */
+function wordAfter(state: EditorState): string {
+  const { head } = state.selection.main;
+  const line = state.doc.lineAt(head);
+  return /^\S*/.exec(line.text.slice(head - line.from))?.[0] ?? '';
+}
+
 function complete(name: DocumentName, context: CompletionContext): CompletionResult | null {
-  const { typed, offers } = offersAt(name, context.state.sliceDoc(0, context.pos));
+  const { typed, offers } = offersAt(name, textBefore(context.state, context.pos));
   if (offers.length === 0 || (typed === 0 && !context.explicit)) return null;
   return { from: context.pos - typed, validFor: /^\S*$/, options: offers.map(({ word, value, meaning }) => ({ label: word, detail: value, info: meaning.replaceAll('`', '') })) };
 }

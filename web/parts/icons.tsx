@@ -14,6 +14,7 @@ export const Plus = () => <Icon><path d="M8 3v10M3 8h10" /></Icon>;
 export const Undo = () => <Icon><path d="M6 3L3 6l3 3M3 6h6.5a3.5 3.5 0 010 7H6" /></Icon>;
 export const Redo = () => <Icon><path d="M10 3l3 3-3 3M13 6H6.5a3.5 3.5 0 000 7H10" /></Icon>;
 export const Theme = () => <Icon><circle cx="8" cy="8" r="5.2" /><path d="M8 2.8a5.2 5.2 0 010 10.4z" fill="currentColor" /></Icon>;
+export const More = () => <Icon><circle cx="3.5" cy="8" r="0.8" fill="currentColor" /><circle cx="8" cy="8" r="0.8" fill="currentColor" /><circle cx="12.5" cy="8" r="0.8" fill="currentColor" /></Icon>;
 export const Back = () => <Icon><path d="M10 3L5 8l5 5" /></Icon>;
 export const Logo = () => (
   <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="6" fill="#0b6e8f" />

@@ -23,11 +23,14 @@ import { Close, Logo, Theme } from './icons.tsx';
 export function Shell() {
   const { tab, name } = route.value;
   const label = name ?? TABS.find((one) => one.tab === tab)?.label ?? '';
-  useEffect(() => { document.title = `${label} · weir`; }, [label]);
+  const down = (status.value?.directors ?? []).reduce((sum, { servers }) => sum + servers.filter(({ state }) => state === 'down').length, 0);
+  // What is down shows in a tab that nobody looks at, too.
+  useEffect(() => { document.title = `${down === 0 ? '' : `(${down} down) `}${label} · weir`; }, [label, down]);
   useEffect(() => document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [tab]);
   useWarningOnLeave();
   return (
     <div class="shell">
+      <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById('content')?.focus(); }}>Skip to the page</a>
       <header class="topbar">
         <div class="topbar-row">
           <a class="brand" href="#/overview" aria-label="weir, overview"><Logo />weir</a>
@@ -45,7 +48,7 @@ export function Shell() {
           </div>
         </div>
       </header>
-      <main class="content">
+      <main class="content" id="content" tabIndex={-1}>
         <Banners />
         {status.value === null ? <p class="loading" role="status">Reading the state of the balancer…</p> : <Page />}
       </main>

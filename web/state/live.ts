@@ -1,7 +1,7 @@
 /** What the daemon tells by itself: the status, samples and events; kept while the connection is lost, with the time it is from. */
 import { signal } from '@preact/signals';
 import type { EventView, SampleView, StatusView } from '../../src/client/types.ts';
-import { api, endedSignIn, errorView, me } from './api.ts';
+import { api, attempt, endedSignIn, errorView, me } from './api.ts';
 
 export type Link = { readonly state: 'live' } | { readonly state: 'lost'; readonly sinceMs: number; readonly why: string; readonly nextMs: number };
 
@@ -12,16 +12,20 @@ export const link = signal<Link>({ state: 'live' });
 export const events = signal<readonly EventView[]>([]);
 /** Counts samples taken: what draws from `history` reads this to be drawn again. */
 export const samples = signal(0);
+/** Counts connections made: what was read beside the stream must be read again, since it may have missed some. */
+export const connections = signal(0);
 
 /** Newest last. */
 let kept: SampleView[] = [];
 const rates = new Map<string, number[]>();
+const drops = new Map<string, number>();
 
-const SAMPLES_KEPT = 900;
-/** With many directors fewer samples are kept: this many numbers in all. */
-const CELLS_KEPT = 200_000;
-const EVENTS_KEPT = 2000;
-const SPARK_SAMPLES = 60;
+/** Enough for the stream to go on from; the rest is read when somebody looks at a log. */
+const EVENTS_FIRST = 50;
+/** What the daemon keeps. */
+const EVENTS_KEPT = 10_000;
+/** Of all directors, for the lines of Overview; the page of one director asks for all of its own (director-history.ts). */
+const SAMPLES_KEPT = 60;
 const POLL_MS = 2000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15_000];
 
@@ -34,7 +38,12 @@ export function ratesOf(director: string): readonly number[] {
   return rates.get(director) ?? [];
 }
 
-/** Returns the samples kept, oldest first. */
+/** Returns the drops a second of a director in the newest sample. */
+export function dropsOf(director: string): number {
+  return drops.get(director) ?? 0;
+}
+
+/** Returns the samples of the last minute, oldest first. */
 export function history(): readonly SampleView[] {
   return kept;
 }
@@ -55,6 +64,20 @@ export function stopLive(): void {
   abort = null;
   clearTimeout(poll);
 }
+
+/** Reads the events from before those at hand. */
+export async function loadOlderEvents(): Promise<void> {
+  const first = events.peek()[0]?.seq;
+  if (first === undefined || first <= 1 || older) return;
+  older = true;
+  const all = await attempt(() => api.events());
+  older = false;
+  if (all === undefined) return;
+  const last = all.at(-1)?.seq ?? 0;
+  events.value = [...all, ...events.peek().filter(({ seq }) => seq > last)].slice(-EVENTS_KEPT);
+}
+
+let older = false;
 
 /** Reads the status now, as after a change. */
 export async function refreshStatus(): Promise<void> {
@@ -91,14 +114,16 @@ async function follow(ended: AbortSignal): Promise<void> {
   for (let failures = 0; !ended.aborted;) {
     try {
       if (failures > 0) await api.signedIn().then((view) => { me.value = view; });
-      const series = await api.series();
+      const series = await api.series({ last: SAMPLES_KEPT });
       if (ended.aborted) return;
       kept = [];
       rates.clear();
+      drops.clear();
       for (const sample of series) take(sample);
       samples.value++;
+      connections.value++;
       const known = events.peek().at(-1)?.seq ?? 0;
-      if (known === 0) events.value = (await api.events()).slice(-EVENTS_KEPT);
+      if (known === 0) events.value = await api.events({ last: EVENTS_FIRST });
       const opened = api.stream((message) => {
         if (ended.aborted) return;
         failures = 0;
@@ -156,12 +181,12 @@ function take(sample: SampleView): void {
   const newest = kept.at(-1);
   if (newest !== undefined && sample.atMs <= newest.atMs) return;
   kept.push(sample);
-  const most = Math.max(SPARK_SAMPLES, Math.min(SAMPLES_KEPT, Math.floor(CELLS_KEPT / Math.max(1, sample.directors.length))));
-  if (kept.length > most + 64) kept = kept.slice(-most);
-  for (const { name, packetsInPerS, packetsOutPerS } of sample.directors) {
+  if (kept.length > SAMPLES_KEPT) kept.shift();
+  for (const { name, packetsInPerS, packetsOutPerS, dropsPerS } of sample.directors) {
+    drops.set(name, dropsPerS);
     const list = rates.get(name) ?? [];
     list.push(packetsInPerS + packetsOutPerS);
-    if (list.length > SPARK_SAMPLES) list.shift();
+    if (list.length > SAMPLES_KEPT) list.shift();
     rates.set(name, list);
   }
 }

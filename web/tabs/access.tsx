@@ -1,4 +1,4 @@
-/** Tokens, the password, and the end of all sign-ins. */
+/** The password, the end of all sign-ins, and tokens. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorView, Role, TokenView } from '../../src/client/types.ts';
 import { ask } from '../parts/ask.tsx';
@@ -7,22 +7,22 @@ import { Plus } from '../parts/icons.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { api, attempt, errorView, isAdmin, me } from '../state/api.ts';
 import { toast } from '../state/toasts.ts';
-import { timeText } from './setup.tsx';
 import { Field, textIn } from '../parts/field.tsx';
+import { timeText } from '../parts/time.ts';
 
 const DAY_MS = 86_400_000;
 const LIVES = [['30', '30 days'], ['365', 'a year'], ['', 'no end']] as const;
 
 export function Access() {
   return <>
-    {isAdmin() && <Tokens />}
     <section class="panel" aria-label="Sign-in">
-      <header><h2 class="grow">Sign-in</h2><button type="button" class="button" onClick={() => ask({
+      <header><h2>Sign-in</h2><span class="muted grow">{me.value?.who}, {me.value?.role}{me.value?.expiresAtMs != null && <>, until {timeText(me.value.expiresAtMs)} at the latest</>}</span><button type="button" class="button" onClick={() => ask({
         title: 'Sign out everywhere', button: 'Sign out everywhere', text: `Every sign-in of ${me.value?.who ?? 'this user'} ends, this one too. Tokens stay.`,
         run: async () => { if ((await attempt(async () => { await api.signOutEverywhere(); return true; })) === true) me.value = null; },
       })}>Sign out everywhere</button></header>
       {isAdmin() && <Password />}
     </section>
+    {isAdmin() && <Tokens />}
   </>;
 }
 

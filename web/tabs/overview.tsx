@@ -1,10 +1,10 @@
 /** Overview: a line a director, and what the balancer as a whole does. */
 import { useState } from 'preact/hooks';
 import type { DirectorView } from '../../src/client/types.ts';
-import { countText, bitRateText, spanText, sparkPoints } from '../../src/web/numbers.ts';
+import { countText, bitRateText, msText, spanText, sparkPoints } from '../../src/web/numbers.ts';
 import { State } from '../parts/state.tsx';
 import { isAdmin } from '../state/api.ts';
-import { history, ratesOf, samples, status, statusAtMs } from '../state/live.ts';
+import { dropsOf, history, ratesOf, samples, status, statusAtMs } from '../state/live.ts';
 import { directorAddress } from '../state/route.ts';
 
 const ROWS = 200;
@@ -30,8 +30,8 @@ export function Overview() {
           <div class="empty"><strong>Nothing is balanced yet</strong><p>A director is an address and port that clients send to, and the servers behind it.</p>{isAdmin() && <a class="button" href="#/layer4">Write one in LB Layer4</a>}</div>
         ) : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Directors, a line each">
-            <table>
-              <thead><tr><th>Director</th><th>State</th><th class="wide-only">Traffic, last minute</th><th class="num wide-only">Packets/s</th><th class="num">Sessions</th><th class="num">Servers up</th><th class="wide-only">Balance</th></tr></thead>
+            <table class="stacked tight">
+              <thead><tr><th>Director</th><th>State</th><th class="wide-only">Traffic, last minute</th><th class="num wide-only">Packets/s</th><th class="num wide-only">Drops/s</th><th class="num wide-only" title="Nine tenths of the replies of the last seconds came sooner">Response p90</th><th class="num">Sessions</th><th class="num">Servers up</th><th class="wide-only">Balance</th></tr></thead>
               <tbody>{shown.map((director) => <Line key={director.name} director={director} />)}</tbody>
             </table>
             {shown.length === 0 && <p class="empty">No director matches “{filter}”.</p>}
@@ -48,23 +48,26 @@ function Line({ director }: { readonly director: DirectorView }) {
   const up = real.filter(({ state }) => state === 'up' || state === 'unknown').length;
   return (
     <tr>
-      <td><a href={directorAddress(director.name)}><strong>{director.name}</strong></a><span class="sub mono">{director.vip} {director.protocol}</span></td>
+      <td><a href={directorAddress(director.name)}><strong>{director.name}</strong></a> <span class="sub mono">{director.vip} {director.protocol}</span></td>
       <td><State word={director.state} /></td>
       <Traffic name={director.name} />
-      <td class="num">{countText(director.sessions)}</td>
-      <td class="num">{up} <span class="muted">of {real.length}</span></td>
-      <td class="wide-only">{director.balance}<span class="sub">{director.mode}</span></td>
+      <td class="num wide-only">{director.responses === null ? <span class="muted" title="The engine does not see replies">–</span> : msText(director.responses.p90Ms)}</td>
+      <td class="num" data-label="Sessions">{countText(director.sessions)}</td>
+      <td class="num" data-label="Servers up">{up} <span class="muted">of {real.length}</span></td>
+      <td class="wide-only">{director.balance} <span class="muted">{director.mode}</span></td>
     </tr>
   );
 }
 
-/** Two cells that follow the samples; the rest of the line follows the status. */
+/** Three cells that follow the samples; the rest of the line follows the status. */
 function Traffic({ name }: { readonly name: string }) {
   void samples.value;
   const rates = ratesOf(name);
+  const drops = dropsOf(name);
   return <>
-    <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><polyline points={sparkPoints(rates, { width: 96, height: 24, slots: 60 })} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
+    <td class="wide-only"><svg class="spark" viewBox="0 0 96 24" preserveAspectRatio="none" aria-hidden="true"><path class="base" d="M0 23H96" vector-effect="non-scaling-stroke" /><polyline points={sparkPoints(rates, { width: 96, height: 24, slots: 60 })} fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" /></svg></td>
     <td class="num wide-only">{countText(rates.at(-1) ?? 0)}</td>
+    <td class={`num wide-only ${drops > 0 ? 'warn' : ''}`}>{countText(drops)}</td>
   </>;
 }
 

@@ -1,22 +1,20 @@
-/** Services: weir's parts, their Setup text, and start, stop, restart, reload. */
-import { useState } from 'preact/hooks';
+/** Services: weir's parts, their Setup text, start, stop, restart, reload, and the live log of each. */
+import { useEffect, useState } from 'preact/hooks';
+import { signal } from '@preact/signals';
 import type { ServiceAction, ServiceView } from '../../src/client/types.ts';
 import { spanText } from '../../src/web/numbers.ts';
-import { signal, useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import { parseConfig } from '../../src/config/parse.ts';
-import { hasConntrack, serviceText, withConntrack, withServiceText } from '../../src/web/service-text.ts';
+import { hasConntrack } from '../../src/web/service-text.ts';
 import { ask } from '../parts/ask.tsx';
-import { Dialog } from '../parts/dialog.tsx';
-import { Editor } from '../parts/editor.tsx';
-import { IssueList } from '../parts/problem.tsx';
+import { EventLog } from '../parts/event-log.tsx';
+import { Close } from '../parts/icons.tsx';
 import { State } from '../parts/state.tsx';
 import { busy, editedDiffers, openApply } from '../state/apply.ts';
 import { api, attempt, isAdmin } from '../state/api.ts';
-import { base, changeDocument, dirty, drafts } from '../state/documents.ts';
+import { base, dirty, drafts } from '../state/documents.ts';
 import { refreshStatus, status } from '../state/live.ts';
 import { go, route } from '../state/route.ts';
 import { toast } from '../state/toasts.ts';
+import { ServiceSetup } from './service-setup.tsx';
 
 const services = signal<readonly ServiceView[] | null>(null);
 
@@ -26,7 +24,7 @@ async function load(): Promise<void> {
 }
 
 export function Services() {
-  const setup = route.value.query['setup'];
+  const { setup, log } = route.value.query;
   const [open, setOpen] = useState<{ readonly name: string; readonly instance: string | null } | null>(null);
   // Each reading of the status is also one of the services.
   const at = status.value;
@@ -43,24 +41,39 @@ export function Services() {
         {admin && <div class="actions"><button type="button" class="button primary" disabled={busy.value || (dirty.value.length === 0 && !editedDiffers())} onClick={() => void openApply()}>Apply</button></div>}
       </div>
       <section class="panel" aria-label="Services">
-        {services.value === null ? <p class="loading">Reading the services…</p> : (
+        {services.value === null ? <p class="loading" role="status">Reading the services…</p> : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Services, a line each">
             <table class="stacked">
-              <thead><tr><th>Service</th><th>State</th><th>What it is</th><th class="wide-only">At start</th>{admin && <th><span class="visually-hidden">Actions</span></th>}</tr></thead>
-              <tbody>{services.value.map((service) => <Row key={`${service.name} ${service.instance ?? ''}`} service={service} admin={admin} onSetup={() => setOpen(service)} />)}</tbody>
+              <thead><tr><th>Service</th><th>State</th><th>What it is</th><th>At start</th><th><span class="visually-hidden">Actions</span></th></tr></thead>
+              <tbody>{services.value.map((service) => <Row key={labelOf(service)} service={service} admin={admin} logged={log === labelOf(service)} onSetup={() => setOpen(service)} />)}</tbody>
             </table>
           </div>
         )}
-        <footer>Setup changes the text of a service; Restart makes it take effect.</footer>
+        {admin && <footer>Setup changes the text of a service; Restart makes it take effect.</footer>}
       </section>
-      {open !== null && <SetupDialog name={open.name} instance={open.instance} onClose={() => setOpen(null)} />}
+      {log !== undefined && services.value !== null && <ServiceLog key={log} service={log} />}
+      {open !== null && <ServiceSetup name={open.name} instance={open.instance} onClose={() => setOpen(null)} />}
     </>
   );
 }
 
-function Row({ service, admin, onSetup }: { readonly service: ServiceView; readonly admin: boolean; readonly onSetup: () => void }) {
+function labelOf({ name, instance }: Pick<ServiceView, 'name' | 'instance'>): string {
+  return instance === null ? name : `${name} ${instance}`;
+}
+
+function ServiceLog({ service }: { readonly service: string }) {
+  useEffect(() => document.getElementById('service-log')?.scrollIntoView({ block: 'nearest' }), []);
+  return (
+    <section class="panel" id="service-log" aria-label={`Log of ${service}`}>
+      <header><h2 class="grow">Log of {service}</h2><a class="button quiet icon small" href="#/services" aria-label={`Close the log of ${service}`}><Close /></a></header>
+      <EventLog service={service} />
+    </section>
+  );
+}
+
+function Row({ service, admin, logged, onSetup }: { readonly service: ServiceView; readonly admin: boolean; readonly logged: boolean; readonly onSetup: () => void }) {
   const { name, instance, state, text, autostart, sinceMs, lastError } = service;
-  const label = instance === null ? name : `${name} ${instance}`;
+  const label = labelOf(service);
   const isOurs = sinceMs > 0;
   const running = state === 'running';
   const run = async (action: ServiceAction, done: string): Promise<void> => {
@@ -84,41 +97,17 @@ function Row({ service, admin, onSetup }: { readonly service: ServiceView; reado
       <td><strong>{label}</strong>{name === 'lvs' && <span class="sub">conntrack {hasConntrack(drafts.value.services) ? 'on' : 'off'}</span>}</td>
       <td>{isOurs ? <><State word={state} /><span class="sub">{spanText(Date.now() - sinceMs)}</span></> : <span class="muted">not a part of weir</span>}</td>
       <td class="reason">{text}{lastError !== null && <span class="sub bad">last error: {lastError}</span>}</td>
-      <td class="nowrap wide-only">{autostart ? 'starts' : 'does not start'}</td>
-      {admin && <td><div class="row-actions">
-        <button type="button" class="button small" aria-label={`Setup of ${label}`} onClick={onSetup}>Setup</button>
-        {isOurs && !running && <button type="button" class="button small" aria-label={`Start ${label}`} onClick={() => void run('start', 'started')}>Start</button>}
-        {isOurs && running && name !== 'api' && <>
+      <td class="nowrap full" data-label="At start">{autostart ? 'starts' : 'does not start'}</td>
+      <td><div class="row-actions">
+        {admin && <button type="button" class="button small" aria-label={`Setup of ${label}`} onClick={onSetup}>Setup</button>}
+        {isOurs && <a class="button small" aria-label={`Log of ${label}`} aria-current={logged ? 'true' : undefined} href={logged ? '#/services' : `#/services?log=${encodeURIComponent(label)}`}>Log</a>}
+        {admin && isOurs && !running && <button type="button" class="button small" aria-label={`Start ${label}`} onClick={() => void run('start', 'started')}>Start</button>}
+        {admin && isOurs && running && name !== 'api' && <>
           <button type="button" class="button small" aria-label={`Restart ${label}`} onClick={restart}>Restart</button>
           <button type="button" class="button small" aria-label={`Reload ${label}`} onClick={() => void run('reload', 'reloaded')}>Reload</button>
-          <button type="button" class="button small" aria-label={`Stop ${label}`} onClick={stop}>Stop</button>
+          <button type="button" class="button small danger" aria-label={`Stop ${label}`} onClick={stop}>Stop</button>
         </>}
-      </div></td>}
+      </div></td>
     </tr>
-  );
-}
-
-function SetupDialog({ name, instance, onClose }: { readonly name: string; readonly instance: string | null; readonly onClose: () => void }) {
-  const label = instance === null ? name : `${name} ${instance}`;
-  const draft = useSignal(serviceText(drafts.peek().services, name, instance));
-  const text = draft.value;
-  const setText = (changed: string): void => { draft.value = changed; };
-  const { issues } = parseConfig([{ file: 'services.conf', document: 'services', text }]);
-  const errors = issues.some(({ severity }) => severity === 'error');
-  const bare = text.trim() === `service ${label}`;
-  const store = async (): Promise<void> => {
-    if (await changeDocument('services', withServiceText(drafts.peek().services, name, instance, bare ? '' : text), `Setup of ${label} changed.`)) onClose();
-  };
-  return (
-    <Dialog title={`Setup: service ${label}`} onClose={onClose} footer={<>
-      {name === 'lvs' && !hasConntrack(text) && <button type="button" class="button" onClick={() => setText(withConntrack(text))}>Add conntrack</button>}
-      <span class="grow" />
-      <button type="button" class="button" onClick={onClose}>Cancel</button>
-      <button type="button" class="button primary" disabled={errors} onClick={() => void store()}>OK</button>
-    </>}>
-      <div class="panel"><Editor document="services" label={`Text of service ${label}`} value={text} current={() => draft.peek()} issues={issues} short onChange={setText} /></div>
-      {issues.length > 0 && <IssueList issues={issues} />}
-      <p class="muted">{name === 'lvs' ? 'Keywords: conntrack (NAT rules act on balanced traffic), engine auto|xdp|lvs|userspace, no autostart.' : 'no autostart: it is not started with weir.'} Restart the service after OK.</p>
-    </Dialog>
   );
 }

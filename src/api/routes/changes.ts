@@ -1,5 +1,6 @@
 /** Plan, apply, confirm, save and what came of them: revisions and rollback. */
 import { Type } from 'typebox';
+import { maskIssues } from '../mask.ts';
 import { NoContent } from '../openapi.ts';
 import { listOf, ref, strict } from '../schemas.ts';
 import { callerOf, whoOf, type Api, type RouteContext } from '../route.ts';
@@ -13,7 +14,10 @@ export function changesRoutes(app: Api, { control }: RouteContext): void {
   app.get('/plan', {
     config: { access: 'viewer' },
     schema: { operationId: 'plan', tags: ['configuration'], summary: 'What Apply would change, and how many live sessions it would move', response: { 200: ref('PlanView') } },
-  }, () => control.plan());
+  }, async (request) => {
+    const plan = await control.plan();
+    return callerOf(request).role === 'admin' ? plan : { ...plan, issues: maskIssues(plan.issues, control.documents('edited').documents) };
+  });
 
   app.post('/apply', {
     config: { access: 'admin' },

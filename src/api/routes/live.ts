@@ -1,5 +1,6 @@
 /** Events, the sampled series, and both as a stream. */
 import { Type } from 'typebox';
+import { notFound } from '../../daemon/overrides.ts';
 import { ApiFault } from '../errors.ts';
 import { listOf, strict } from '../schemas.ts';
 import { callerOf, type Api, type RouteContext } from '../route.ts';
@@ -12,15 +13,40 @@ export function liveRoutes(app: Api, { control, auth, hub }: RouteContext): void
     config: { access: 'viewer' },
     schema: {
       operationId: 'events', tags: ['live'], summary: 'The event log, oldest first; bounded, so old events go',
-      querystring: strict({ since: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_SEQ, description: 'only events with a greater seq' })) }),
+      querystring: strict({
+        since: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_SEQ, description: 'only events with a greater seq' })),
+        last: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, description: 'only so many of the newest events' })),
+        service: Type.Optional(Type.String({ minLength: 1, maxLength: 512, description: 'only the log of this service, as `lvs` or `network eth0`' })),
+      }),
       response: { 200: listOf('EventView') },
     },
-  }, async (request) => control.events(request.query.since ?? 0));
+  }, async (request) => {
+    const { since = 0, service, last = Number.MAX_SAFE_INTEGER } = request.query;
+    const events = control.events(since);
+    if (service === undefined) return events.slice(-last);
+    const known = new Set([...control.services().map(({ name, instance }) => (instance === null ? name : `${name} ${instance}`)), ...events.flatMap((event) => event.service ?? [])]);
+    if (!known.has(service)) throw notFound('service', service, [...known]);
+    return events.filter((event) => event.service === service).slice(-last);
+  });
 
   app.get('/series', {
     config: { access: 'viewer' },
-    schema: { operationId: 'series', tags: ['live'], summary: 'The samples kept, oldest first', response: { 200: listOf('SampleView') } },
-  }, async () => control.series());
+    schema: {
+      operationId: 'series', tags: ['live'], summary: 'The samples kept, oldest first',
+      querystring: strict({
+        director: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'only what is of this director' })),
+        last: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, description: 'only so many of the newest samples' })),
+      }),
+      response: { 200: listOf('SampleView') },
+    },
+  }, async (request) => {
+    const { director, last = Number.MAX_SAFE_INTEGER } = request.query;
+    const samples = control.series().slice(-last);
+    if (director === undefined) return samples;
+    const known = new Set(samples.flatMap((sample) => sample.directors.map(({ name }) => name)));
+    if (samples.length > 0 && !known.has(director)) throw notFound('director with samples', director, [...known]);
+    return samples.map(({ atMs, directors }) => ({ atMs, directors: directors.filter(({ name }) => name === director) }));
+  });
 
   app.get('/stream', {
     exposeHeadRoute: false,

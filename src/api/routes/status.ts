@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { Type } from 'typebox';
 import { renderMetrics } from '../../stats/prometheus.ts';
-import { maskDraft, maskSecrets } from '../mask.ts';
+import { maskDraft, maskIssues, maskSecrets } from '../mask.ts';
 import { ref } from '../schemas.ts';
 import { callerOf, type Api, type RouteContext } from '../route.ts';
 
@@ -15,7 +15,11 @@ export function statusRoutes(app: Api, { control }: RouteContext): void {
     const status = await control.status();
     if (callerOf(request).role === 'admin') return status;
     const { editedToRunning, runningToSaved } = status.diff;
-    return { ...status, diff: { editedToRunning: maskDraft(editedToRunning), runningToSaved: maskSecrets(runningToSaved) } };
+    return {
+      ...status,
+      diff: { editedToRunning: maskDraft(editedToRunning), runningToSaved: maskSecrets(runningToSaved) },
+      warnings: maskIssues(status.warnings, control.documents('running').documents),
+    };
   });
 
   app.get('/host', {
@@ -47,7 +51,7 @@ export function rootRoutes(app: Api, { control, auth, hub, counters, version, me
   }, async (_request, reply) => {
     const [reading, directors] = await Promise.all([control.reading(), control.directors()]);
     const health = control.healthCounters?.();
-    const nat = await control.natFlows?.();
+    const nat = await control.natRules();
     const traffic = control.traffic?.();
     const text = renderMetrics({
       reading,

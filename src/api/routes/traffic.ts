@@ -54,6 +54,25 @@ export function trafficRoutes(app: Api, { control }: RouteContext): void {
     return { purged: await control.purge(wanted, whoOf(request)) };
   });
 
+  app.post('/sessions/pin', {
+    config: { access: 'admin' },
+    schema: {
+      operationId: 'pin', tags: ['traffic'], summary: 'Moves live sessions of one client to a server of their director',
+      description: 'They stay there as any session does: until they end, or the server goes. Refused with 404 when the client has none, with 409 when the server takes none.',
+      body: strict({
+        client: Type.String({ minLength: 2, maxLength: 64, description: 'address:port for one session, an address for all of that client with the director' }),
+        director: name('name of the director'),
+        server: name('name of the server they go to'),
+      }),
+      response: { 200: Type.Object({ pinned: Type.Integer({ minimum: 1, description: 'how many sessions are with the server now' }) }) },
+    },
+  }, async (request) => ({ pinned: await control.pin(request.body, whoOf(request)) }));
+
+  app.get('/nat', {
+    config: { access: 'viewer' },
+    schema: { operationId: 'nat', tags: ['traffic'], summary: 'Every NAT rule that runs: where it acts, and the flows and packets it took', response: { 200: listOf('NatRuleView') } },
+  }, () => control.natRules());
+
   app.get('/explain', {
     config: { access: 'viewer' },
     schema: {

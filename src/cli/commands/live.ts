@@ -13,15 +13,18 @@ export const events: Command = {
   options: [
     { flags: '-f, --follow', text: 'go on printing events as they come, until stopped' },
     { flags: '--since <seq>', text: 'those after the event of this number' },
+    { flags: '--service <name>', text: 'the log of one service: lvs, health, api, "network eth0"' },
   ],
   needs: 'daemon',
   json: true,
-  examples: ['weir events', 'weir events --follow --json'],
+  examples: ['weir events', 'weir events --service health --follow', 'weir events --follow --json'],
   async run({ options, client, io }) {
     const since = sinceOf(options.text('since'));
+    const service = options.text('service');
+    const query = { ...(since === undefined ? {} : { since }), ...(service === undefined ? {} : { service }) };
     const api = await client();
     if (!options.flag('follow')) {
-      const list = await api.events(since);
+      const list = await api.events(query);
       return { data: list, text: () => list.map(eventText).join('') };
     }
     let last = since ?? 0;
@@ -29,9 +32,10 @@ export const events: Command = {
       // The log and the stream overlap: an event is printed once.
       if (event.seq <= last) return;
       last = event.seq;
+      if (service !== undefined && event.service !== service) return;
       io.out(options.flag('json') ? `${JSON.stringify(event)}\n` : eventText(event));
     };
-    for (const event of await api.events(since)) print(event);
+    for (const event of await api.events(query)) print(event);
     await api.stream((message) => { if (message.type === 'event') print(message.event); }, io.signal, { sinceSeq: last });
     return { data: null, text: null, ...(io.signal.aborted ? {} : { exit: 'unreachable' as const }) };
   },

@@ -1,6 +1,6 @@
 /** What an operator does to a server by hand: drain, disable, enable, reset. Kept over an apply, until `reset`. */
 import type { Command } from '../command.ts';
-import { CliError } from '../failure.ts';
+import { serverTarget } from '../target.ts';
 import { clean } from '../text.ts';
 
 type Action = 'drain' | 'disable' | 'enable' | 'reset';
@@ -24,18 +24,9 @@ function row(name: Action, short: string): Command {
     json: true,
     examples: [`weir ${name} web srv1`, `weir ${name} web/srv1`],
     async run({ args, client }) {
-      const [director, server] = target(args);
+      const [director, server] = serverTarget(args);
       const view = await (await client()).override(director, server, name);
       return { data: view, text: () => `${clean(`${view.director}/${view.name} is ${view.state}: ${view.reason}`)}\n` };
     },
   };
-}
-
-function target(args: readonly string[]): readonly [director: string, server: string] {
-  const parts = args.length === 1 ? (args[0] ?? '').split('/') : args;
-  const [director = '', server = ''] = parts;
-  if (parts.length !== 2 || director === '' || server === '') {
-    throw new CliError('usage', `expected a director and a server, found '${args.join(' ')}'`, { cure: '`weir servers` lists them' });
-  }
-  return [director, server];
 }

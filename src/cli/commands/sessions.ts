@@ -1,8 +1,9 @@
-/** Sessions: list, purge, and where a client would go. */
+/** Sessions: list, purge, pin, and where a client would go. */
 import type { ExplainView, SessionsQuery, SessionsView } from '../../client/types.ts';
 import type { Command, Options } from '../command.ts';
 import { formatDuration } from '../duration.ts';
 import { CliError } from '../failure.ts';
+import { serverTarget } from '../target.ts';
 import { clean, paint, plural, short, table, type Style } from '../text.ts';
 
 type Session = SessionsView['sessions'][number];
@@ -75,6 +76,27 @@ export const purge: Command = {
     }
     const purged = await (await client()).purge(filter);
     return { data: { purged }, text: () => `${plural(purged, 'session')} ended\n` };
+  },
+};
+
+export const pin: Command = {
+  name: 'pin',
+  group: 'Servers and sessions',
+  short: 'move live sessions of one client to a server, where they stay',
+  details: 'The next datagram of each goes there. A pinned session ends as any other does: when it is idle too long, or when `on down`, `on drain` or `on remove` takes it from its server.',
+  args: [
+    { form: '<client>', text: 'an address:port for one session, an address for all of that client' },
+    { form: '<director>', text: 'the director, or `director/server` in one word' },
+    { form: '[server]', text: 'the server they go to' },
+  ],
+  options: [],
+  needs: 'daemon',
+  json: true,
+  examples: ['weir pin 192.0.2.7:40000 web srv1', 'weir pin 192.0.2.7 web/srv1'],
+  async run({ args: [from = '', ...to], client }) {
+    const [director, server] = serverTarget(to);
+    const pinned = await (await client()).pin({ client: from, director, server });
+    return { data: { pinned }, text: () => clean(`${plural(pinned, 'session')} of ${from} with ${director}/${server} now\n`, { lines: true }) };
   },
 };
 

@@ -1,10 +1,10 @@
 /** What goes on: status and servers. */
-import type { DirectorView, ServerView, StatusView } from '../../client/types.ts';
+import type { DirectorView, ResponseView, ServerView, StatusView } from '../../client/types.ts';
 import { issueText } from '../../config/issue.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { formatDuration, formatTime, parseDuration } from '../duration.ts';
 import { CliError } from '../failure.ts';
-import { clean, paint, plural, short, table, type Cell, type Colour, type Style } from '../text.ts';
+import { clean, millis, paint, plural, short, table, type Cell, type Colour, type Style } from '../text.ts';
 
 const WATCH = { flags: '--watch [time]', text: 'show again every so often until stopped (default 2s)' };
 const WATCH_MS = 2000;
@@ -29,7 +29,8 @@ export const status: Command = {
 export const servers: Command = {
   name: 'servers',
   group: 'Servers and sessions',
-  short: 'list servers with state, reason, weight and traffic',
+  short: 'list servers with state, reason, weight, traffic and response times',
+  details: 'P50, P90 and P99: half, nine tenths and 99 of 100 of the replies of the last 10 to 20 seconds came sooner after their request; `-` when none came. Left out where the engine does not see replies.',
   args: [{ form: '[director]', text: 'of this director alone' }],
   options: [WATCH],
   needs: 'daemon',
@@ -97,7 +98,7 @@ function directorText(director: DirectorView, style: Style): string {
   const head = [
     `${paint(director.name, 'bold', style)} ${clean(`${director.vip} ${director.protocol} ${director.balance} ${director.mode}`)}`,
     paint(director.state, colour, style),
-    `${plural(director.sessions, 'session')} (${short(director.sessionsCreated)} created), in ${short(director.packetsIn)}, out ${short(director.packetsOut)} datagrams${drops.length === 0 ? '' : `, dropped: ${drops.join(', ')}`}`,
+    `${plural(director.sessions, 'session')} (${short(director.sessionsCreated)} created), in ${short(director.packetsIn)}, out ${short(director.packetsOut)} datagrams${responsesText(director.responses)}${drops.length === 0 ? '' : `, dropped: ${drops.join(', ')}`}`,
   ].join('  ');
   return `${head}\n${director.servers.length === 0 ? '  no servers\n' : indent(serversText(director.servers, style, false))}`;
 }
@@ -105,6 +106,7 @@ function directorText(director: DirectorView, style: Style): string {
 /** Returns the table of servers; with their director in front unless it is one director's. */
 function serversText(list: readonly ServerView[], style: Style, withDirector = true): string {
   if (list.length === 0) return 'no servers\n';
+  const answered = list.some(({ responses }) => responses !== null);
   const rows = list.map((server): Cell[] => [
     ...(withDirector ? [server.director] : []),
     server.sorry ? `${server.name} (sorry)` : server.name,
@@ -114,10 +116,17 @@ function serversText(list: readonly ServerView[], style: Style, withDirector = t
     server.sessions,
     short(server.packetsIn),
     short(server.packetsOut),
+    ...(answered ? [millis(server.responses?.p50Ms ?? null), millis(server.responses?.p90Ms ?? null), millis(server.responses?.p99Ms ?? null)] : []),
     formatDuration(style.nowMs - server.sinceMs),
     server.reason,
   ]);
-  return table([...(withDirector ? ['DIRECTOR'] : []), 'SERVER', 'ADDRESS', 'STATE', 'WEIGHT', 'SESSIONS', 'IN', 'OUT', 'SINCE', 'REASON'], rows, style);
+  return table([...(withDirector ? ['DIRECTOR'] : []), 'SERVER', 'ADDRESS', 'STATE', 'WEIGHT', 'SESSIONS', 'IN', 'OUT', ...(answered ? ['P50', 'P90', 'P99'] : []), 'SINCE', 'REASON'], rows, style);
+}
+
+/** Nothing where the engine does not see replies, or none came lately. */
+function responsesText(responses: ResponseView | null): string {
+  if (responses === null || responses.replies === 0) return '';
+  return `, answered in ${millis(responses.p50Ms)} (p50) ${millis(responses.p90Ms)} (p90) ${millis(responses.p99Ms)} (p99)`;
 }
 
 function stateText(server: ServerView): string {

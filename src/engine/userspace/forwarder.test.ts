@@ -177,6 +177,30 @@ describe('when a server leaves', () => {
     assert.equal(w.send(3, 10_100), slot, 'evidence lapses when nobody confirms it');
   });
 
+  it('sessions stay while nothing but evidence speaks against every server: there is nowhere better to go', () => {
+    const w = world({ states: ['up'] });
+    const slot = w.send(1000, 0);
+    const { session } = w.f;
+    w.f.refused(w.f.toEndpoint, 'ICMP port unreachable');
+    for (let n = 1; n < 50; n++) {
+      assert.equal(w.send(1000, n), slot);
+      assert.equal(w.f.session, session);
+    }
+    assert.deepEqual([w.reading().sessionsCreated, w.reading().servers[0]?.sessionsMoved], [1, 0]);
+  });
+
+  it('persistence is not renewed by a session that a draining server keeps', () => {
+    const w = world({ persistenceMs: 600_000 });
+    const kept = w.send(1000, 0);
+    const states = [0, 1].map((i) => (i === kept ? 'drain' : 'up')) as ServerState[];
+    w.apply({ states, persistenceMs: 600_000 }, 100);
+    assert.equal(w.send(1000, 200), kept);
+    assert.equal(w.send(2000, 300), 1 - kept);
+    for (let now = 1000; now < 5000; now += 500) w.f.sweep(now);
+    w.apply({ persistenceMs: 600_000 }, 5000);
+    assert.equal(w.send(3000, 5100), 1 - kept, 'the client is bound where its last new session went');
+  });
+
   it('a single server that refused is still tried: nothing but evidence speaks against it', () => {
     const w = world({ states: ['up'] });
     w.send(1, 0);

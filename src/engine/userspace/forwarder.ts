@@ -402,6 +402,8 @@ export class Forwarder {
     const policy = this.slots.policy[slot];
     if (policy === POLICY_NONE) {
       if (this.shared.blockedUntil[slot] <= this.clock.ds) return s;
+      // Evidence alone moves a session only where there is an elsewhere: a lone server that restarts would cost a session and a port a datagram.
+      if (d.desired.on.down.kind === 'move' && this.chooser.choose(d, table.portBe[s], table.a0[s], table.a1[s], table.a2[s], table.a3[s]) === slot) return s;
       return this.#byAction(d, s, d.desired.on.down.kind, now);
     }
     if (policy === POLICY_KEEP && now < this.slots.keepUntil[slot]) return s;
@@ -446,7 +448,8 @@ export class Forwarder {
     if (policy === POLICY_MOVE || (policy === POLICY_KEEP && now >= this.slots.keepUntil[slot])) return this.#moveAway(s, now);
     const d = this.directors[this.slots.owner(slot).directorSlot];
     if (d === undefined) return this.end(s, now);
-    if (d.persistenceDs > 0) this.#persist(d, s);
+    // Not of one that takes no new sessions: its client's next one goes elsewhere, and stays there.
+    if (d.persistenceDs > 0 && policy === POLICY_NONE) this.#persist(d, s);
     if (d.kind === REQUEST_REPLY) this.#turnEpoch(d, s, slot, now);
   }
 

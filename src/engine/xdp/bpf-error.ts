@@ -20,11 +20,9 @@ export class BpfError extends Error {
 
 export const EPERM = 1;
 export const ENOENT = 2;
-export const E2BIG = 7;
 export const ENOMEM = 12;
 export const EACCES = 13;
 export const EBUSY = 16;
-export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOSPC = 28;
@@ -57,7 +55,7 @@ function cureOf(errno: number): string {
     case EOPNOTSUPP:
     case 38:
     case 524:
-      return 'a kernel of 5.15 or newer with CONFIG_BPF_SYSCALL, CONFIG_XDP_SOCKETS and BTF (CONFIG_DEBUG_INFO_BTF) is needed';
+      return 'a kernel of 5.15 or newer with CONFIG_BPF_SYSCALL and BTF (CONFIG_DEBUG_INFO_BTF) is needed';
     default:
       return 'see the message and the kernel log (dmesg)';
   }

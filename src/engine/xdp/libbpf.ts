@@ -107,14 +107,14 @@ const MAP_TYPE_PERCPU_ARRAY = 6;
 const MAP_TYPE_LRU_PERCPU_HASH = 10;
 const MAP_TYPE_DEVMAP = 14;
 const BPF_F_RDONLY_PROG = 1 << 7;
-export const BPF_F_MMAPABLE = 1 << 10;
 export const BPF_F_INNER_MAP = 1 << 12;
 const PER_CPU: ReadonlySet<number> = new Set([MAP_TYPE_PERCPU_HASH, MAP_TYPE_PERCPU_ARRAY, MAP_TYPE_LRU_PERCPU_HASH]);
 const BPF_XDP = 37;
 const F_DUPFD_CLOEXEC = 1030;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 1 << 2 };
 const REFUSED_CURE = 'a kernel of 5.15 or newer with BTF (CONFIG_DEBUG_INFO_BTF); where it has all that, report the log as a fault of weir';
-const LOG_BYTES = 1 << 20;
+/** Where the log does not fit, kernels before 6.4 say ENOSPC in the place of the reason; untouched pages cost nothing. */
+const LOG_BYTES = 32 << 20;
 const SAID_BYTES = 1 << 16;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -210,24 +210,10 @@ export function openPinnedLink(path: string): XdpLink | null {
   return fd === null ? null : linkOf(fd);
 }
 
-/** Pins a program by its descriptor. */
-export function pinProgram(program: number, path: string): void {
-  check(calls().bpf.pin(program, path), `pinning ${path}`, pinCure(path));
-}
-
-/** Returns a pinned program's descriptor; null when nothing is pinned there. Close it with `closeFd`. */
-export function openPinnedProgram(path: string): number | null {
-  return getPinned(path);
-}
-
 /** Returns what the kernel calls the program: `tag` is a hash of its instructions. */
 export function programInfo(program: number): { readonly id: number; readonly tag: string } {
   const info = infoOf(program, 'a program');
   return { id: info.readUInt32LE(4), tag: info.subarray(8, 16).toString('hex') };
-}
-
-export function closeFd(fd: number): void {
-  calls().libc.close(fd);
 }
 
 /** Takes a pin away, if it is there. */

@@ -4,7 +4,7 @@
  * two is repaired by doing them all, and taking back is doing those of the state before.
  */
 import type { OnAction } from '../../balance/terms.ts';
-import { CONSTANTS, ENUMS, type StructSpec } from './abi/spec.ts';
+import { CONSTANTS, ENUMS } from './abi/spec.ts';
 import { swap16 } from './addresses.ts';
 import type { Structs } from './codec.ts';
 import type { Kernel, NumberMap } from './kernel.ts';
@@ -172,9 +172,4 @@ function writeNumbers(map: NumberMap, wanted: ReadonlyMap<string, number>): bool
 
 function setNumber(map: NumberMap, key: string, value: number): void {
   if (map.entries().get(key) !== value) map.set(key, value);
-}
-
-/** For tests and messages: what a row of a struct holds. */
-export function readRow(spec: StructSpec, rows: Structs, index: number): Row {
-  return Object.fromEntries(spec.fields.filter((f) => f.type !== 'u64').map((f) => [f.name, f.count === undefined ? rows.get(index, f.name) : Array.from({ length: f.count }, (_, at) => rows.get(index, f.name, at))]));
 }

@@ -118,7 +118,7 @@ for (const [balance, algorithm] of ALGORITHMS) {
         const state = new State(random, servers.length);
         writeState(state, servers, director, slots);
         const kept = algorithm === 'locality' || algorithm === 'replication' ? writeLocality(random, director, slots, servers, algorithm === 'replication') : undefined;
-        const picker = createPicker(balance, servers, state, { ...(usesTable(balance) ? { table: table as Uint16Array } : {}), ...(kept ? { previous: { locality: kept } as unknown as Picker } : {}) });
+        const picker = createPicker(balance, servers, state, { ...(usesTable(balance) ? { table } : {}), ...(kept ? { previous: { locality: kept } as unknown as Picker } : {}) });
         const [ip, port] = [six ? `2001:db8:2::${random.below(0xffff).toString(16)}` : `192.0.${random.below(256)}.${random.below(256)}`, 1 + random.below(65_535)];
         const dest = hashIp(address(six ? VIP6 : VIP));
         let wanted = picker.pick({ source: hashIp(address(ip)), flow: hashFlow(address(ip), port), dest });

@@ -1,7 +1,6 @@
 /** Makes time pass: the program reads a clock that nobody can set, so every time that the maps hold is put back instead. */
-import { SESSION, type StructSpec } from '../../../src/engine/xdp/abi/spec.ts';
 import { offsetOf } from '../../../src/engine/xdp/abi/layout.ts';
-import { FRAGMENT, LOCALITY, PERSIST } from '../../../src/engine/xdp/abi/spec.ts';
+import { FRAGMENT, LOCALITY, PERSIST, type StructSpec } from '../../../src/engine/xdp/abi/spec.ts';
 import { SERVERS, type Bed, type HashName } from './bed.ts';
 
 /** Units of request_us (1024 ns) in a tick (2^20 ns). */
@@ -43,9 +42,3 @@ function age(bed: Bed, name: HashName, spec: StructSpec, field: string, ticks: n
     map.update(key, value, 2);
   }
 }
-
-/** For rows about a wrapped clock. */
-export const HALF_THE_CLOCK = 2 ** 31;
-
-/** Bytes of a session record. */
-export const SESSION_BYTES = SESSION.size;

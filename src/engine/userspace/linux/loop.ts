@@ -43,8 +43,7 @@ interface LoopHandover {
   readonly upstreams: number;
   readonly tuned: readonly Tuned[];
   readonly overflow: readonly number[];
-  readonly sendCalls: [toServers: number, toClients: number];
-  readonly segmented: [toServers: number, toClients: number];
+  readonly sendCalls: [toServers: number, toClients: number]; readonly segmented: [toServers: number, toClients: number];
 }
 
 export class LinuxLoop implements WorkerIo {

@@ -49,12 +49,12 @@ export const checksumRows: readonly Row[] = [
   {
     name: 'a checksum that comes out as zero is sent as all ones (RFC 768)',
     layout: one(),
-    steps: Array.from({ length: 65_536 / 512 }, (_, i) => i * 512).slice(0, 1).flatMap(() => {
+    steps: (() => {
       // The two bytes of payload that make the sum of the datagram that leaves all ones.
       const leaves = udp({ src: `${OWN}:1024`, dst: A, payload: Buffer.alloc(2) }).readUInt16BE(26);
       const payload = Buffer.from([leaves >> 8, leaves & 255]);
       return [up(udp({ src: CLIENT, dst: VIP, payload }), udp({ src: `${OWN}:1024`, dst: A, payload, ttl: 63 }))];
-    }),
+    })(),
     after: { servers: { a: { ...forward, bytes_in: 2 } }, ...counted },
   },
   {

@@ -1,6 +1,6 @@
 /** Out of which interface, to whose MAC address, in which VLAN; how far; gateway and tunnel. */
 import { writeFileSync } from 'node:fs';
-import { ip, tickNow, type Bed } from '../bed.ts';
+import { ip, key32, tickNow, type Bed } from '../bed.ts';
 import { encapsulated, udp } from '../frame.ts';
 import { hopOf, macOf, TICKS } from '../layout.ts';
 import { act, down, later, up, type Act, type Row } from '../row.ts';
@@ -40,10 +40,10 @@ export const wayRows: readonly Row[] = [
   },
   {
     name: 'a way is kept for hop_ticks, then the kernel is asked again',
-    layout: one({ at: '10.0.0.32:5300', way: 'lookup' }),
+    layout: one({ at: '10.0.0.32:5300', way: 'lookup' }, {}, { globals: { hop_ticks: TICKS.kept } }),
     steps: [
-      neighbour('10.0.0.32', macOf('10.0.0.32')), ask('10.0.0.32:5300'), neighbour('10.0.0.32', OTHER_MAC), ask('10.0.0.32:5300'), wayOlder(TICKS.hop + 1), ask('10.0.0.32:5300', { gateway: OTHER_MAC }),
-      forgetNeighbour('10.0.0.32'), ask('10.0.0.32:5300', { gateway: OTHER_MAC }), wayOlder(TICKS.hop + 1), askDropped,
+      neighbour('10.0.0.32', macOf('10.0.0.32')), ask('10.0.0.32:5300'), neighbour('10.0.0.32', OTHER_MAC), ask('10.0.0.32:5300'), wayOlder(TICKS.kept + 1), ask('10.0.0.32:5300', { gateway: OTHER_MAC }),
+      forgetNeighbour('10.0.0.32'), ask('10.0.0.32:5300', { gateway: OTHER_MAC }), wayOlder(TICKS.kept + 1), askDropped,
     ],
     after: { servers: { a: live(5) }, ...countedWith({ unreachable: 1 }) },
   },
@@ -127,6 +127,19 @@ export const wayRows: readonly Row[] = [
     name: 'VLAN in, none out, and back: the client\'s priority bits are not its way',
     layout: one({}, {}, { vlans: { clients: VLANS.clients } }),
     steps: [ask(A, { tagIn: VLANS.tagIn }), answer(A, { tagOut: VLANS.clients }), ask(A, { tagIn: VLANS.clients }), answer(A, { tagOut: VLANS.clients })],
+    after: { servers: { a: { ...both, packets_in: 2, bytes_in: 8, packets_out: 2, bytes_out: 8, responses: 2 } }, ...counted },
+  },
+  {
+    name: 'a client that comes by another VLAN of the same interface is answered there',
+    layout: one({}, {}, { vlans: { clients: 10 } }),
+    steps: [
+      act('VLAN 11 of that interface is a link too', ({ bed }) => {
+        bed.links.set(5, 'ifindex', bed.ifindex('clients'));
+        bed.links.set(5, 'vlan_be', 11 << 8);
+        bed.map('vlan_links').update(Buffer.concat([key32(bed.ifindex('clients')), key32(11)]), key32(5));
+      }),
+      ask(A, { tagIn: 10 }), answer(A, { tagOut: 10 }), ask(A, { tagIn: 11 }), answer(A, { to: 'second', tagOut: 11 }),
+    ],
     after: { servers: { a: { ...both, packets_in: 2, bytes_in: 8, packets_out: 2, bytes_out: 8, responses: 2 } }, ...counted },
   },
   {
