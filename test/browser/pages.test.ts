@@ -76,6 +76,21 @@ const DIALOGS: readonly (readonly [name: string, open: (page: Page) => Promise<v
     await tab(page, 'Setup');
     await page.getByRole('button', { name: 'View revision 1' }).click();
   }],
+  ['token', async (page) => {
+    await tab(page, 'Setup');
+    await page.getByRole('button', { name: 'New token' }).click();
+  }],
+  // Last: what is edited here stays edited, so that the narrow pages after it show the banner of it too.
+  ['plan', async (page) => {
+    await tab(page, 'LB Layer4');
+    await page.getByRole('textbox', { name: /layer4\.conf/ }).click();
+    await page.keyboard.press('ControlOrMeta+Home');
+    await page.keyboard.insertText('# changed\n');
+    await page.keyboard.press('ControlOrMeta+End');
+    await page.keyboard.insertText('    server r3 127.0.0.1:9 weight 3\n');
+    await page.getByRole('button', { name: 'Apply', exact: true }).click();
+    await page.getByRole('dialog').getByText('add server radius/r3').or(page.getByRole('dialog').getByText(/r3/)).first().waitFor();
+  }],
 ];
 
 async function dialog(page: Page, name: string, open: (page: Page) => Promise<void>): Promise<readonly string[]> {
