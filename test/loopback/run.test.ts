@@ -143,7 +143,7 @@ test('an open API address is refused without TLS, and wrong options before anyth
     [['--tls-cert', 'x'], 5, /--tls-cert and --tls-key go together/],
     [['--tls-cert', '/none/c', '--tls-key', '/none/k'], 1, /cannot read the certificate/],
     [['--password-file', file(t, 'pw', 'short\n')], 1, /must have 12-256 characters, its first line has 5/],
-    [['--engine', 'xdp', '--api', '127.0.0.1:0'], 1, /engine xdp is not part of this build/],
+    [['--engine', 'warp', '--api', '127.0.0.1:0'], 5, /'warp' is invalid\. Allowed choices are auto, xdp, lvs, userspace/],
   ] as const) {
     const ended = await weir(['run', ...args], { state });
     assert.deepEqual([ended.code, ended.out], [code, ''], ended.err);
