@@ -58,18 +58,22 @@ function Countdown({ untilMs }: { readonly untilMs: number }) {
   );
 }
 
+/** Servers named in the banner of lost datagrams. */
+const SHOWN = 5;
+
 /** Sessions whose datagrams go nowhere: said above the other warnings, with the one thing to do about it. */
 function Blackholes() {
   const alarms = status.value?.blackholes ?? [];
   if (alarms.length === 0) return null;
+  const sessions = alarms.reduce((sum, one) => sum + one.sessions, 0);
   const purge = async (): Promise<void> => {
     const count = await attempt(() => api.purge({ blackholed: true }));
-    if (count !== undefined) toast({ kind: 'good', text: `${count} sessions ended: their next datagrams are balanced anew` });
+    if (count !== undefined) toast({ kind: 'good', text: `${count} ${count === 1 ? 'session' : 'sessions'} ended.`, detail: 'Their next datagrams are balanced anew.' });
   };
   return (
     <div class="banner bad">
-      <div><strong role="alert">Datagrams are lost.</strong><ul>{alarms.slice(0, 5).map(({ text }) => <li key={text}>{text}</li>)}</ul></div>
-      {isAdmin() && <div class="actions"><button type="button" class="button small" onClick={() => void purge()}>Purge these sessions</button></div>}
+      <div><State word="error" /> <strong role="alert">Datagrams are lost.</strong><ul>{alarms.slice(0, SHOWN).map(({ text }) => <li key={text}>{text}</li>)}{alarms.length > SHOWN && <li>and {alarms.length - SHOWN} more servers</li>}</ul></div>
+      {isAdmin() && <div class="actions"><button type="button" class="button small" title="They end, and the next datagram of each client is balanced anew. No other session is touched." onClick={() => void purge()}>Purge {sessions === 1 ? 'this session' : `these ${sessions} sessions`}</button></div>}
     </div>
   );
 }

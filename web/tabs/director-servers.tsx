@@ -42,7 +42,7 @@ export function DirectorServers({ director }: { readonly director: DirectorView 
                 <td><strong>{server.name}</strong> <span class="sub mono">{server.address}</span></td>
                 <td><State word={server.state} />{(server.override !== null || server.sorry) && <span class="sub">{server.override === null ? 'sorry server' : `by an operator: ${server.override}`}</span>}</td>
                 <td class="reason">{server.reason}{server.sinceMs > 0 && <> · {spanText(statusAtMs.value - server.sinceMs)}</>}</td>
-                <td class="num" data-label="Weight">{server.weight}{server.weight !== server.configuredWeight && <span class="muted"> of {server.configuredWeight}</span>}</td>
+                <td class="num" data-label="Weight">{server.weight}{server.weight !== server.configuredWeight && <span class="muted"> of {server.configuredWeight}</span>}{server.weightPercent < 100 && <span class="sub" title="What checks, a slow start and passive health leave it">at {server.weightPercent} %</span>}</td>
                 <td class="num" data-label="Sessions">{countText(server.sessions)}</td>
                 <td class="num" data-label="Share"><Share part={part} due={due} meaning={shares.meaning} /></td>
                 {answers && <><Ms label="p50" ms={server.responses?.p50Ms} /><Ms label="p90" ms={server.responses?.p90Ms} /><Ms label="p99" ms={server.responses?.p99Ms} /></>}
