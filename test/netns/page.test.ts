@@ -99,9 +99,9 @@ for (const shape of SHAPES) {
     const after = await askAll(newcomers, servers, 'new');
     assert.deepEqual(new Set(after.answers), new Set(SERVERS));
     assert.deepEqual([...after.seen], [VIP], 'with the rule servers see the VIP');
-    assert.match((await weir.cli('nat')).output, /^page +engine: web +9 +18$/m, 'the rule counts what it took, not what came before');
     const { packetsIn, packetsOut, drops } = (await weir.counted()).directors[0];
     assert.deepEqual([packetsIn, packetsOut, Object.values(drops).reduce((sum, n) => sum + n, 0)], [27, 27, 0]);
+    assert.match((await weir.cli('nat')).output, /^page +engine: web +9 +18$/m, 'the rule counts what it took, not what came before');
   }));
 }
 
