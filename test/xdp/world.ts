@@ -19,11 +19,25 @@ export function createXdpWorld(options: { readonly oneArmed?: boolean } = {}): G
   if (fabric !== null) oneArm(fabric, clients, servers);
   else twoArms(clients, servers);
   for (const [name, value] of [['ipv4/ip_forward', 1], ['ipv6/conf/all/forwarding', 1], ['ipv4/conf/all/rp_filter', 0]] as const) writeFileSync(`/proc/sys/net/${name}`, String(value));
+  settle([balancer, clients, servers]);
   return worldOf(options.oneArmed === true ? 'one arm' : 'two arms', { clients, servers }, () => {
     fabric?.close();
     balancer.close();
   });
 }
+
+/** Waits until no address of a link that has just come up is tentative any more (RFC 4862, 5.4): until then nobody there is asked or answers for IPv6. */
+function settle(hosts: readonly Netns[]): void {
+  const end = performance.now() + SETTLE_MS;
+  for (const { name } of hosts) {
+    while (sh('ip', '-n', name, '-6', '-o', 'address', 'show', 'tentative').trim() !== '') {
+      if (performance.now() > end) throw new Error(`addresses in ${name} are tentative after ${SETTLE_MS} ms`);
+      sh('sleep', '0.05');
+    }
+  }
+}
+
+const SETTLE_MS = 10_000;
 
 /** Registers the world's end. */
 export function closedAfter(world: GuestWorld): GuestWorld {
