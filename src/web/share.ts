@@ -20,13 +20,13 @@ export function sharesOf(servers: readonly ServerView[]): Shares {
   const weights = servers.reduce((sum, server) => sum + weightOf(server), 0);
   const due = servers.map((server) => (weights === 0 ? 0 : weightOf(server) / weights));
   const bases: readonly (readonly [pick: (server: ServerView) => number, one: string, many: string, meaning: string])[] = [
-    [(server) => server.recent.sessions, 'new session', 'new sessions', 'Of the sessions begun in the last 10 to 20 seconds.'],
-    [(server) => server.sessions, 'live session', 'live sessions', 'No session began in the last seconds: of those that live.'],
-    [(server) => server.recent.packetsIn, 'datagram', 'datagrams', 'There are no sessions: of the datagrams of the last 10 to 20 seconds.'],
+    [(server) => server.recent.sessions, 'new session', 'new sessions', 'Shares are of the sessions begun in the last 10 to 20 seconds.'],
+    [(server) => server.sessions, 'live session', 'live sessions', 'Shares are of live sessions: none began in the last seconds.'],
+    [(server) => server.recent.packetsIn, 'datagram', 'datagrams', 'Shares are of the datagrams of the last 10 to 20 seconds: there are no sessions.'],
   ];
   for (const [pick, one, many, meaning] of bases) {
     const total = servers.reduce((sum, server) => sum + pick(server), 0);
     if (total > 0) return { of: `${total} ${total === 1 ? one : many}`, meaning, parts: servers.map((server) => pick(server) / total), due };
   }
-  return { of: '', meaning: 'No sessions, and no datagrams in the last seconds.', parts: servers.map(() => null), due };
+  return { of: '', meaning: 'There is nothing to share: no sessions, and no datagrams in the last seconds.', parts: servers.map(() => null), due };
 }
