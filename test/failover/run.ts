@@ -30,6 +30,8 @@ export interface FailoverOptions {
   /** Ends an engine as a killed process would, leaving what outlives one. Absent: `kill` is as `restart`. */
   readonly kill?: (engine: Engine) => Promise<void>;
   readonly events?: readonly FailoverEvent[];
+  /** Flows at once; default all. A machine that cannot carry them all would lose datagrams of its own. */
+  readonly lanes?: number;
 }
 
 const WARM_MS = 300;
@@ -40,7 +42,10 @@ export async function runFailover(options: FailoverOptions): Promise<readonly Ro
   const cells = allCells(options.events);
   const rows: Row[] = [];
   const inPlace = cells.filter((c) => c.event !== 'restart' && c.event !== 'kill');
-  for (const group of [inPlace, cells.filter((c) => c.event === 'restart'), cells.filter((c) => c.event === 'kill')]) if (group.length > 0) rows.push(...(await runGroup(options, group)));
+  for (const group of [inPlace, cells.filter((c) => c.event === 'restart'), cells.filter((c) => c.event === 'kill')]) {
+    const lanes = options.lanes ?? group.length;
+    for (let at = 0; at < group.length; at += lanes) rows.push(...(await runGroup(options, group.slice(at, at + lanes))));
+  }
   return rows;
 }
 
@@ -99,8 +104,7 @@ async function runGroup(options: FailoverOptions, cells: readonly Cell[]): Promi
     await sleep(KEEP_MS + SETTLE_MS);
     over = true;
     await sending;
-    // What is under way arrives: a loopback or a veth holds nothing back for longer.
-    await sleep(100);
+    await arrived(lanes.map((l) => l.flow));
     for (const { cell, flow } of lanes) {
       const fate = (options.fateOf ?? fateOf)(cell);
       const outcome = outcomeOf(flow, eventMs, endMs);
@@ -113,6 +117,19 @@ async function runGroup(options: FailoverOptions, cells: readonly Cell[]): Promi
   }
   return cells.flatMap((cell) => rows.get(cell) ?? []);
 }
+
+/** Waits until nothing has arrived for a while: what is under way, or still waits in the sockets of a machine that is slow. */
+async function arrived(flows: readonly Flow[]): Promise<void> {
+  const count = (): number => flows.reduce((sum, flow) => sum + flow.arrivals.length, 0);
+  const end = performance.now() + QUIET_LIMIT_MS;
+  for (let before = -1; before !== count() && performance.now() < end;) {
+    before = count();
+    await sleep(QUIET_MS);
+  }
+}
+
+const QUIET_MS = 400;
+const QUIET_LIMIT_MS = 10_000;
 
 function refusedRow(cell: Cell, refused: readonly Unsupported[]): Row {
   return { cell, fate: null, refused: refused[0]?.what ?? '', outcome: null, bound: null, fault: null };

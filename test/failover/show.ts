@@ -28,7 +28,7 @@ async function run(engine: string): Promise<readonly Row[]> {
     const [{ createLvsEngine }, { createGuestWorld }] = [await import('../../src/engine/lvs/index.ts'), await import('../lvs/world.ts')];
     const world = createGuestWorld();
     try {
-      return await runFailover({ world, create: (onEvent) => createLvsEngine({ onEvent }), boundOf: kernelBound });
+      return await runFailover({ world, create: (onEvent) => createLvsEngine({ onEvent }), boundOf: kernelBound, lanes: 8 });
     } finally {
       world.close();
     }

@@ -11,7 +11,7 @@ const world = createGuestWorld();
 after(() => world.close());
 
 test('every cell of the failover table is within its bound, or refused by name', { timeout: 120_000 }, async (t) => {
-  const rows = await runFailover({ world, create: (onEvent) => createLvsEngine({ onEvent }), boundOf: kernelBound });
+  const rows = await runFailover({ world, create: (onEvent) => createLvsEngine({ onEvent }), boundOf: kernelBound, lanes: 8 });
   t.diagnostic(failoverTable(rows));
   assert.equal(rows.length, 84);
   assert.deepEqual(rows.filter((r) => r.fault !== null).map((r) => `${r.cell.name}: ${r.fault}`), []);
