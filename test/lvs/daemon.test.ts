@@ -96,6 +96,9 @@ if (BOOT === 1) {
     await page.ask(NEAR).then(({ from, server }) => assert.deepEqual([from, server], [NEAR.vip, 'near1']));
     await page.start();
     assert.deepEqual((await page.client.documents('running')).documents, WHOLE);
+    // The text somebody had in hand is still there, beside what runs; here it is put aside, so that a second apply has nothing to do.
+    assert.notDeepEqual((await page.client.documents('edited')).documents, WHOLE);
+    await page.client.edit(WHOLE);
     await page.status('all servers up', (s) => s.directors.every(({ state }) => state === 'up'));
     await page.holdsWhole();
     await page.balances(NEAR);
