@@ -34,6 +34,9 @@ export interface FailoverOptions {
 
 const WARM_MS = 300;
 const SETTLE_MS = 400;
+/** Nothing for so long: all is there. */
+const QUIET_MS = 150;
+const MOST_LOOKS = 100;
 
 /** Returns a row per cell, in the table's order. */
 export async function runFailover(options: FailoverOptions): Promise<readonly Row[]> {
@@ -99,8 +102,7 @@ async function runGroup(options: FailoverOptions, cells: readonly Cell[]): Promi
     await sleep(KEEP_MS + SETTLE_MS);
     over = true;
     await sending;
-    // What is under way arrives: a loopback or a veth holds nothing back for longer.
-    await sleep(100);
+    await arrived([...flows.values()]);
     for (const { cell, flow } of lanes) {
       const fate = (options.fateOf ?? fateOf)(cell);
       const outcome = outcomeOf(flow, eventMs, endMs);
@@ -112,6 +114,15 @@ async function runGroup(options: FailoverOptions, cells: readonly Cell[]): Promi
     await Promise.all(closing.map((close) => close()));
   }
   return cells.flatMap((cell) => rows.get(cell) ?? []);
+}
+
+/** What is under way arrives. A loopback or a veth holds nothing back, but a slow machine reads its sockets late: it is over when nothing comes any more. */
+async function arrived(flows: readonly Flow[]): Promise<void> {
+  const count = (): number => flows.reduce((sum, { arrivals, answers }) => sum + arrivals.length + answers.length, 0);
+  for (let seen = -1, looks = 0; seen !== count() && looks < MOST_LOOKS; looks++) {
+    seen = count();
+    await sleep(QUIET_MS);
+  }
 }
 
 function refusedRow(cell: Cell, refused: readonly Unsupported[]): Row {
