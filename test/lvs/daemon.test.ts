@@ -96,6 +96,8 @@ if (BOOT === 1) {
     await page.ask(NEAR).then(({ from, server }) => assert.deepEqual([from, server], [NEAR.vip, 'near1']));
     await page.start();
     assert.deepEqual((await page.client.documents('running')).documents, WHOLE);
+    assert.equal((await page.client.documents('edited')).documents.layer4, director(NEAR, { servers: ['near1'] }), 'what was typed is not lost');
+    await page.client.edit(WHOLE);
     await page.status('all servers up', (s) => s.directors.every(({ state }) => state === 'up'));
     await page.holdsWhole();
     await page.balances(NEAR);
