@@ -54,7 +54,7 @@ export async function startGuest() {
   const boot = () => {
     boots++;
     const one = spawn(QEMU[0], [...QEMU.slice(1),
-      '-kernel', image.kernel, '-initrd', image.initramfs, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on tsc=reliable',
+      '-kernel', image.kernel, '-initrd', image.initramfs, '-append', 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on',
       '-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap', '-device', 'virtio-9p-pci,fsdev=host,mount_tag=host',
       '-fsdev', `local,id=share,path=${share},security_model=none`, '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
     ], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -21,7 +21,7 @@ const SLACK_MS = 4000;
 const BEFORE_MS = 500;
 /**
  * From the check's word to the last datagram that may still go to the dead: the daemon's pass under way and the one after it, up to 500 ms apart (src/daemon/runner.ts),
- * each a quarter of a second in the guest where it is 15 ms outside; and the kernel's tick. With 1 s one run of three had 150 ms too much.
+ * each a quarter of a second in the guest where it is 15 ms outside; and the kernel's tick.
  */
 const AT_ONCE_MS = 2000;
 const AFTER_MS = AT_ONCE_MS + 500;

@@ -35,6 +35,8 @@ export interface Hosts {
 /** Makes the hosts; they are gone with the scope. `farVip` is the address that servers on the back find the appliance at. */
 export function makeHosts(scope: Scope, farVip: string): Hosts {
   mkdirSync('/run/netns', { recursive: true });
+  // The guest reads its sockets late: what waits there must find room (openPeer asks for 4 MiB).
+  setSysctl('net/core/rmem_max', 8 << 20);
   const add = (name: string): Netns => {
     const netns = createNetns(name);
     scope.defer(() => netns.close());

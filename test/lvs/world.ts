@@ -29,7 +29,8 @@ export function createGuestWorld(): GuestWorld {
   mkdirSync('/run/netns', { recursive: true });
   const [clients, servers] = [createNetns('clients'), createNetns('servers')];
   twoArms(clients, servers);
-  for (const [name, value] of [['ipv4/ip_forward', 1], ['ipv6/conf/all/forwarding', 1], ['ipv4/conf/all/rp_filter', 0]] as const) writeFileSync(`/proc/sys/net/${name}`, String(value));
+  // The guest reads its sockets late: what waits there must find room (openPeer asks for 4 MiB).
+  for (const [name, value] of [['ipv4/ip_forward', 1], ['ipv6/conf/all/forwarding', 1], ['ipv4/conf/all/rp_filter', 0], ['core/rmem_max', 8 << 20]] as const) writeFileSync(`/proc/sys/net/${name}`, String(value));
   return worldOf('namespaces in the guest', { clients, servers }, () => undefined);
 }
 
