@@ -27,7 +27,7 @@ async function startByHand(topology: Topology, page: boolean): Promise<RunningSu
   const inside = (command: string, args: readonly string[], input?: string) => run('ip', ['netns', 'exec', balancer, command, ...args], input === undefined ? {} : { input });
   const service = hostPortText(vip.ip, vip.port);
   const stop = async () => {
-    inside('ipvsadm', ['-C']);
+    inside('ipvsadm', ['-D', '-u', service]);
     if (!page) return;
     tryRun('ip', ['netns', 'exec', balancer, 'nft', 'delete', 'table', 'ip', 'bench']);
     inside('tee', [CONNTRACK], '0');
