@@ -44,67 +44,82 @@ export interface CarriedOptions {
   readonly signal: AbortSignal;
 }
 
-const TRY_SECONDS = 0.8;
-const TRIES_A_ROUND = 3;
+/** Short, and in turn: what changes on the machine from second to second then touches both of a pair. */
+const TRY_SECONDS = 0.4;
+const TRIES_A_ROUND = 8;
 const FIRST_OFFER = 4_000;
 const OFFER_STEP = 1.4;
 const MOST_OFFER = 2_000_000;
-/** A subject that loses so much is offered more than it can carry. */
-const TOO_MUCH = 0.1;
+/** A subject that loses so much, each of so many times, is offered more than it can carry: noise loses too. */
+const TOO_MUCH = 0.3;
+const LOOKS = 3;
 
-/** Measures all subjects in turn, `rounds` times; every second round in the opposite order, so that a machine that gets slower favours none. Both of a pair are offered the same. */
+/** Measures every pair with both of it in place at once, and what is in no pair alone; `rounds` times. */
 export async function measureCarried(stage: Stage, options: CarriedOptions): Promise<Carried[]> {
+  const pairs = PAIRS.map(({ hand, weir }) => [hand, weir].filter((name) => options.names.includes(name)));
+  const groups = [...options.names.filter((name) => !pairs.flat().includes(name)).map((name) => [name]), ...pairs.filter((pair) => pair.length > 0)];
   const offers = new Map<SubjectName, number>();
   const found = new Map<SubjectName, Carried>();
   for (let round = 0; round < options.rounds; round++) {
-    for (const name of round % 2 === 0 ? options.names : options.names.toReversed()) {
+    for (const group of groups) {
       options.signal.throwIfAborted();
       try {
-        found.set(name, await measureOne(stage, options, { name, offers, before: found.get(name) }));
+        await measureGroup(stage, options, { group, offers, found });
       } catch (error) {
         if (options.signal.aborted || !(error instanceof Error)) throw error;
-        options.onFailure(`${name}, ${options.clients} clients, round ${round + 1}: ${error.message}`);
+        options.onFailure(`${group.join(' and ')}, ${options.clients} clients, round ${round + 1}: ${error.message}`);
       }
     }
   }
   return options.names.flatMap((name) => found.get(name) ?? []);
 }
 
-async function measureOne(stage: Stage, options: CarriedOptions, { name, offers, before }: { readonly name: SubjectName; readonly offers: Map<SubjectName, number>; readonly before: Carried | undefined }): Promise<Carried> {
+interface Group {
+  readonly group: readonly SubjectName[];
+  readonly offers: Map<SubjectName, number>;
+  readonly found: Map<SubjectName, Carried>;
+}
+
+/** The first of a group says what both are offered. Tries go A B, B A, A B, … */
+async function measureGroup(stage: Stage, options: CarriedOptions, { group, offers, found }: Group): Promise<void> {
   const { topology, traffic, progress } = stage;
   const range: ClientRange = { first: 0, count: options.clients };
-  const running = await options.subjects[name].start(topology, { clients: options.clients });
+  const running = new Map<SubjectName, RunningSubject>();
   try {
-    await warmUp(traffic, running, range, FIRST_OFFER / 2);
-    const key = PAIRS.find((pair) => pair.weir === name)?.hand ?? name;
-    const offer = offers.get(key) ?? (await tooMuch(stage, running, range));
-    offers.set(key, offer);
-    let best: Observation | null = null;
-    const tries: number[] = [];
-    let misdelivered = before?.misdelivered ?? 0;
-    for (let n = 0; n < TRIES_A_ROUND; n++) {
-      const seen = await observe(traffic, running, { clients: range, rate: offer, seconds: TRY_SECONDS });
-      tries.push(carriedOf(seen));
-      misdelivered += seen.misdelivered;
-      if (best === null || carriedOf(seen) > carriedOf(best)) best = seen;
+    for (const name of group) {
+      const subject = await options.subjects[name].start(topology, { clients: options.clients });
+      running.set(name, subject);
+      await warmUp(traffic, subject, range, FIRST_OFFER / 2);
     }
-    progress(`${name}, ${options.clients} clients: ${tries.map((rate) => `${rateText(rate)}/s`).join(', ')} of ${rateText(offer)}/s`);
-    const all = [...(before?.tries ?? []), ...tries];
-    if (best === null || (before !== undefined && before.rate >= carriedOf(best))) return { ...(before as Carried), tries: all, misdelivered };
-    return { subject: name, clients: options.clients, servers: topology.place.servers, offered: best.offered, rate: carriedOf(best), share: 1 - best.loss, tries: all, misdelivered };
+    const [first] = group as [SubjectName];
+    const offer = offers.get(first) ?? (await tooMuch(stage, running.get(first) as RunningSubject, range));
+    offers.set(first, offer);
+    for (let n = 0; n < TRIES_A_ROUND; n++) {
+      for (const name of n % 2 === 0 ? group : group.toReversed()) {
+        const seen = await observe(traffic, running.get(name) as RunningSubject, { clients: range, rate: offer, seconds: TRY_SECONDS });
+        found.set(name, withTry(found.get(name), seen, { subject: name, clients: options.clients, servers: topology.place.servers }));
+      }
+    }
+    for (const name of group) progress(`${name}, ${options.clients} clients: ${found.get(name)?.tries.slice(-TRIES_A_ROUND).map((rate) => `${rateText(rate)}/s`).join(', ') ?? ''} of ${rateText(offer)}/s`);
   } finally {
-    await running.stop();
+    for (const one of [...running.values()].toReversed()) await one.stop();
   }
+}
+
+function withTry(before: Carried | undefined, seen: Observation, cell: Pick<Carried, 'subject' | 'clients' | 'servers'>): Carried {
+  const rate = carriedOf(seen);
+  const tries = [...(before?.tries ?? []), rate];
+  const misdelivered = (before?.misdelivered ?? 0) + seen.misdelivered;
+  if (before !== undefined && before.rate >= rate) return { ...before, tries, misdelivered };
+  return { ...cell, offered: seen.offered, rate, share: 1 - seen.loss, tries, misdelivered };
 }
 
 /** Returns the first offer of a ladder that is more than the subject carries. */
 async function tooMuch({ traffic }: Stage, running: RunningSubject, clients: ClientRange): Promise<number> {
   for (let rate = FIRST_OFFER; rate < MOST_OFFER; rate *= OFFER_STEP) {
-    // Noise loses too: a rate is too much when it is so twice.
-    const first = await observe(traffic, running, { clients, rate, seconds: TRY_SECONDS / 2 });
-    if (first.loss < TOO_MUCH) continue;
-    const second = await observe(traffic, running, { clients, rate, seconds: TRY_SECONDS / 2 });
-    if (second.loss >= TOO_MUCH) return rate * OFFER_STEP;
+    let looks = 0;
+    while (looks < LOOKS && (await observe(traffic, running, { clients, rate, seconds: TRY_SECONDS })).loss >= TOO_MUCH) looks++;
+    if (looks === LOOKS) return rate;
   }
   return MOST_OFFER;
 }

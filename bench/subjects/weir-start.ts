@@ -45,9 +45,11 @@ function lvsSubject(name: string, page: boolean): Subject {
   return {
     name, ...KERNEL, sessionsPerSecond: 20_000, version,
     start(topology) {
-      const options: LvsOptions = { vip: topology.vip, servers: topology.serverEndpoints, front: topology.frontDevice, back: topology.backDevice, page };
+      // Not the port of the hand-made service (ipvsadm.ts): both are in place at once.
+      const vip = { ip: topology.vip.ip, port: topology.vip.port + 1 };
+      const options: LvsOptions = { vip, servers: topology.serverEndpoints, front: topology.frontDevice, back: topology.backDevice, page };
       // On the balancer's CPU, but as the daemon runs: it carries no datagram, and must not keep the kernel from them.
-      return startProcess(topology, ['chrt', '-o', '0', process.execPath, join(import.meta.dirname, 'lvs.js'), JSON.stringify(options)], { ready: 'said' });
+      return startProcess(topology, ['chrt', '-o', '0', process.execPath, join(import.meta.dirname, 'lvs.js'), JSON.stringify(options)], { ready: 'said', target: vip });
     },
   };
 }
