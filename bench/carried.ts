@@ -83,20 +83,21 @@ interface Group {
 /** The first of a group says what both are offered. Tries go A B, B A, A B, … */
 async function measureGroup(stage: Stage, options: CarriedOptions, { group, offers, found }: Group): Promise<void> {
   const { topology, traffic, progress } = stage;
-  const range: ClientRange = { first: 0, count: options.clients };
+  // Clients of their own: one client port at two services of one server is one flow to the answers of ip_vs in mode nat.
+  const rangeOf = (name: SubjectName): ClientRange => ({ first: group.indexOf(name) * options.clients, count: options.clients });
   const running = new Map<SubjectName, RunningSubject>();
   try {
     for (const name of group) {
       const subject = await options.subjects[name].start(topology, { clients: options.clients });
       running.set(name, subject);
-      await warmUp(traffic, subject, range, FIRST_OFFER / 2);
+      await warmUp(traffic, subject, rangeOf(name), FIRST_OFFER / 2);
     }
     const [first] = group as [SubjectName];
-    const offer = offers.get(first) ?? (await tooMuch(stage, running.get(first) as RunningSubject, range));
+    const offer = offers.get(first) ?? (await tooMuch(stage, running.get(first) as RunningSubject, rangeOf(first)));
     offers.set(first, offer);
     for (let n = 0; n < TRIES_A_ROUND; n++) {
       for (const name of n % 2 === 0 ? group : group.toReversed()) {
-        const seen = await observe(traffic, running.get(name) as RunningSubject, { clients: range, rate: offer, seconds: TRY_SECONDS });
+        const seen = await observe(traffic, running.get(name) as RunningSubject, { clients: rangeOf(name), rate: offer, seconds: TRY_SECONDS });
         found.set(name, withTry(found.get(name), seen, { subject: name, clients: options.clients, servers: topology.place.servers }));
       }
     }
