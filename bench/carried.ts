@@ -93,7 +93,8 @@ async function measureGroup(stage: Stage, options: CarriedOptions, { group, offe
       await warmUp(traffic, subject, rangeOf(name), FIRST_OFFER / 2);
     }
     const [first] = group as [SubjectName];
-    const offer = offers.get(first) ?? (await tooMuch(stage, running.get(first) as RunningSubject, rangeOf(first)));
+    // A round in a better moment carries more: the offer never goes down.
+    const offer = Math.max(offers.get(first) ?? 0, await tooMuch(stage, running.get(first) as RunningSubject, rangeOf(first)));
     offers.set(first, offer);
     for (let n = 0; n < TRIES_A_ROUND; n++) {
       for (const name of n % 2 === 0 ? group : group.toReversed()) {
@@ -133,14 +134,22 @@ function carriedOf({ offered, loss }: Observation): number {
 export interface PairJudgement extends Pair {
   readonly clients: number;
   readonly ratio: number;
+  /** False where the generator gave out first: then the ratio says nothing. */
+  readonly measured: boolean;
   readonly met: boolean;
 }
+
+/** A subject that carried more of its offer than this was not offered enough. */
+const ALL_OF_IT = 0.97;
 
 /** Returns a judgement for each pair of which both were measured. Pure. */
 export function judgePairs(results: readonly Carried[], pairs: readonly Pair[] = PAIRS): readonly PairJudgement[] {
   return pairs.flatMap((pair) => results.filter((one) => one.subject === pair.hand && one.rate > 0).flatMap((hand) => {
     const weir = results.find((one) => one.subject === pair.weir && one.clients === hand.clients && one.servers === hand.servers);
-    return weir === undefined ? [] : [{ ...pair, clients: hand.clients, ratio: weir.rate / hand.rate, met: weir.rate / hand.rate >= LEAST }];
+    if (weir === undefined) return [];
+    const ratio = weir.rate / hand.rate;
+    const measured = Math.max(hand.share, weir.share) <= ALL_OF_IT;
+    return [{ ...pair, clients: hand.clients, ratio, measured, met: measured && ratio >= LEAST }];
   }));
 }
 
@@ -153,5 +162,5 @@ export function carriedTable(results: readonly Carried[]): string {
 
 /** Returns a line a pair: met or not met. */
 export function pairsText(judgements: readonly PairJudgement[]): string {
-  return judgements.map(({ title, clients, weir, hand, ratio, met }) => `${met ? 'met' : 'not met'}  ${title}, ${clients} clients: ${weir} carries ${ratio.toFixed(3)} x ${hand}, at least ${LEAST} asked\n`).join('');
+  return judgements.map(({ title, clients, weir, hand, ratio, measured, met }) => `${met ? 'met' : measured ? 'not met' : 'not measured, the generator gave out'}  ${title}, ${clients} clients: ${weir} carries ${ratio.toFixed(3)} x ${hand}, at least ${LEAST} asked\n`).join('');
 }
