@@ -11,6 +11,11 @@ test('a pair is judged where both were measured under the same load, and 0.98 is
   assert.match(pairsText(judged), /^not met {2}mode nat, 1000 clients: lvs-plain carries 0\.980 x ipvsadm-plain, at least 0\.98 asked\nmet /);
 });
 
+test('where the generator gave out first there is no verdict', () => {
+  const [judged] = judgePairs([carried('ipvsadm', 10_000), { ...carried('lvs', 12_000), share: 1 }]);
+  assert.deepEqual([judged?.measured, judged?.met], [false, false]);
+});
+
 test('what carried nothing is no measure', () => {
   assert.deepEqual(judgePairs([carried('ipvsadm', 0), carried('lvs', 9_800)]), []);
 });
