@@ -31,7 +31,7 @@ export function hostFacts(proc = '/proc'): HostFacts {
     onLink,
     ...(forwarding4 === null ? {} : { forwarding: { 4: forwarding4 === '1', 6: forwarding6 === null || forwarding6 === '1' } }),
     ...(strict === null ? {} : { rpFilterStrict: strict }),
-    ...(routes === null ? {} : { routes }),
+    ...(routes === null ? {} : { routes: [...routes, ...localRoutes(Object.values(all).flatMap((list) => (list ?? []).map(({ address }) => address)))] }),
   };
 }
 
@@ -57,6 +57,13 @@ function routesOf(proc: string): NonNullable<HostFacts['routes']> | null {
     const route = fields.length >= 11 ? fourOf(fields) : fields.length === 10 ? sixOf(fields) : null;
     return route ? [route] : [];
   });
+}
+
+/** The table `local`, which the kernel looks into first and /proc does not show: what is of this host is reached by lo. */
+function localRoutes(addresses: readonly string[]): NonNullable<HostFacts['routes']> {
+  const own = addresses.flatMap((address) => parseIp(address) ?? []);
+  const networks: readonly Cidr[] = [{ ip: ipFromBytes(Uint8Array.of(127, 0, 0, 0)), prefix: 8 }, ...own.map((ip) => ({ ip, prefix: ip.family === 4 ? 32 : 128 }))];
+  return networks.map((network) => ({ iface: 'lo', network, gateway: false }));
 }
 
 /** Iface Destination Gateway Flags … Mask (7): words in host byte order. */

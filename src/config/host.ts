@@ -24,7 +24,7 @@ export interface HostFacts {
   readonly onLink?: readonly { readonly iface: string; readonly network: Cidr }[];
   /** Directors whose servers' answers have been seen to come back through this host by the servers' own routes. */
   readonly answered?: ReadonlySet<string>;
-  /** The main routing table, connected networks included. */
+  /** The routing tables main (connected networks included) and local. */
   readonly routes?: readonly { readonly iface: string; readonly network: Cidr; readonly gateway: boolean }[];
 }
 

@@ -227,7 +227,7 @@ test('an apply that nobody confirms goes back; the way in by keys skips the tabs
   await page.keyboard.press('Escape');
   assert.equal(await page.evaluate("document.activeElement.closest('.cm-editor')"), null, 'Escape leaves the text');
 
-  assert.equal((await weir(['apply', writeFirst(t, world.layer4.replace('leastconn', 'source')), '--confirm', '6s'], { state: subject.state })).code, 0);
+  assert.equal((await weir(['apply', writeFirst(t, world.layer4.replace('leastconn', 'source')), '--confirm', '4s'], { state: subject.state })).code, 0);
   await page.getByText(/The last apply goes back in \d s/).waitFor();
   await page.getByText(/The last apply goes back in/).waitFor({ state: 'hidden' });
   await page.getByText('Edited, not applied.').waitFor();
