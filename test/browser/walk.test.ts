@@ -93,6 +93,7 @@ test('a wrong line shows its error where it is, and Apply refuses it and changes
   assert.equal(await page.locator('.cm-activeLine').innerText(), '    balnce roundrobin');
   await page.getByRole('button', { name: 'Apply', exact: true }).click();
   const dialog = page.getByRole('dialog');
+  await dialog.getByText('It cannot be applied: the text has an error.').waitFor();
   await dialog.getByText(/balnce/).first().waitFor();
   assert.ok(await dialog.getByRole('button', { name: 'Apply now' }).isDisabled());
   await dialog.getByRole('button', { name: 'Cancel' }).click();

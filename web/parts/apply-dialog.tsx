@@ -20,7 +20,8 @@ function Plan() {
   const { plan, refused, next } = open;
   const close = (): void => { pending.value = null; };
   const diff = status.value?.diff.editedToRunning ?? '';
-  const wrong = refused !== null || (plan !== null && (plan.unsupported.length > 0 || plan.issues.some(({ severity }) => severity === 'error')));
+  const errors = plan?.issues.filter(({ severity }) => severity === 'error') ?? [];
+  const wrong = refused !== null || (plan !== null && (plan.unsupported.length > 0 || errors.length > 0));
   return (
     <Dialog title="Apply: what it will do" onClose={close} footer={<>
       <label class="visually-hidden" for="apply-guard">After the apply</label>
@@ -32,10 +33,10 @@ function Plan() {
       {refused !== null && <Problem error={refused} />}
       {refused?.issues !== undefined && refused.issues.length > 0 && <IssueList issues={refused.issues} />}
       {plan !== null && <>
-        <p>{movesText(plan.moves)} {plan.steps.length === 0 ? 'Nothing changes in the data plane.' : `${plan.steps.length} ${plan.steps.length === 1 ? 'step' : 'steps'}, all or none:`}</p>
+        {errors.length > 0 ? <p><strong>It cannot be applied: {errors.length === 1 ? 'the text has an error' : `the text has ${errors.length} errors`}.</strong> What runs goes on as it is.</p> : <p>{movesText(plan.moves)} {plan.steps.length === 0 ? 'Nothing changes in the data plane.' : `${plan.steps.length} ${plan.steps.length === 1 ? 'step' : 'steps'}, all or none:`}</p>}
         {plan.unsupported.length > 0 && <div class="problem" role="alert"><strong>The engine cannot do all of it:</strong><ul>{plan.unsupported.map((text) => <li key={text}>{text}</li>)}</ul></div>}
         {plan.steps.length > 0 && <ol class="steps" tabIndex={0} aria-label="Steps of the plan">{plan.steps.map(({ op, text }, i) => <li key={i}><span class="op">{op}</span><span>{text}</span></li>)}</ol>}
-        {plan.issues.length > 0 && <IssueList issues={plan.issues} />}
+        {plan.issues.length > 0 && <IssueList issues={[...errors, ...plan.issues.filter((issue) => !errors.includes(issue))]} />}
         {diff !== '' && <details><summary>Difference of the texts, running to edited</summary><Diff text={diff} label="Difference from running to edited" /></details>}
       </>}
     </Dialog>
