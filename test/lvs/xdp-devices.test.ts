@@ -14,7 +14,7 @@ import { createXdpEngine } from '../../src/engine/xdp/index.ts';
 import type { DesiredDirector, SourceNat } from '../../src/plan/desired.ts';
 import { desired, director, server } from '../contract/make.ts';
 import { planOf } from '../contract/plan.ts';
-import type { Peer } from '../contract/world.ts';
+import type { Behaviour, Peer } from '../contract/world.ts';
 import { Scope } from '../fixtures/scope.ts';
 import { address, setSysctl } from './hosts.ts';
 import { createNetns, sh, shInput, type Netns } from './netns.ts';
@@ -31,6 +31,9 @@ type Net = keyof typeof NETS;
 const VIP = 3;
 const TUNNEL_VIP = 4;
 const UNWRAPPING = { u1: 31, u2: 32 } as const;
+type Unwrapping = keyof typeof UNWRAPPING;
+/** Payload of a datagram of 1500 bytes. */
+const FULL: Readonly<Record<Family, number>> = { 4: 1472, 6: 1452 };
 /** Two fragments more than the first. */
 const LONG = 4000;
 
@@ -47,36 +50,43 @@ const add = (name: string): Netns => {
 };
 const hub = add('hub');
 const hosts = { client: add('client'), server: add('server'), u1: add('u1'), u2: add('u2') };
-sh('ip', '-n', hub.name, 'link', 'add', 'switch', 'type', 'bridge');
-sh('ip', '-n', hub.name, 'link', 'set', 'switch', 'up');
 scope.defer(() => void sh('ip', 'link', 'delete', 'trunk'));
-plug(null, 'trunk', { untagged: [2, VIP, TUNNEL_VIP], 'VLAN 10': [2, VIP], 'VLAN 20': [2] });
-plug(hosts.client, 'eth0', { untagged: [9], 'VLAN 10': [9] });
-plug(hosts.server, 'eth0', { untagged: [21], 'VLAN 20': [21] });
-for (const [name, host] of Object.entries(UNWRAPPING)) plug(hosts[name as 'u1'], 'eth0', { untagged: [host] });
+// One shell for all: starting programs is what takes time in the guest.
+shInput([
+  `ip -n ${hub.name} link add switch type bridge`, `ip -n ${hub.name} link set switch up`,
+  ...plug(null, 'trunk', { untagged: [2, VIP, TUNNEL_VIP], 'VLAN 10': [2, VIP], 'VLAN 20': [2] }),
+  ...plug(hosts.client, 'eth0', { untagged: [9], 'VLAN 10': [9] }),
+  ...plug(hosts.server, 'eth0', { untagged: [21], 'VLAN 20': [21] }),
+  ...(Object.keys(UNWRAPPING) as Unwrapping[]).flatMap((name) => [...plug(hosts[name], 'eth0', { untagged: [UNWRAPPING[name]] }), ...unwrap(hosts[name], UNWRAPPING[name])]),
+].join('\n'), 'sh', '-e');
 for (const key of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']) setSysctl(`net/${key}`, 1);
 
-/** Joins a host to the switch by a veth pair: tags stay in the frame on the wire, and checksums are whole. */
-function plug(netns: Netns | null, device: string, nets: Partial<Record<Net, readonly number[]>>): void {
-  const inside = netns === null ? [] : ['-n', netns.name];
+/** Returns the commands that join a host to the switch by a veth pair: tags stay in the frame on the wire, and checksums are whole. */
+function plug(netns: Netns | null, device: string, nets: Partial<Record<Net, readonly number[]>>): string[] {
   const port = netns?.name ?? 'balancer';
-  const wire = (...argv: string[]): string => (netns === null ? sh(argv[0], ...argv.slice(1)) : netns.run(argv[0], ...argv.slice(1)));
-  shInput(`link add ${device} type veth peer name ${port} netns ${hub.name}\nlink set ${device} up\n`, 'ip', ...inside, '-batch', '-');
-  sh('ip', '-n', hub.name, 'link', 'set', port, 'master', 'switch', 'up');
-  for (const setting of ['tx', 'txvlan', 'rxvlan']) {
-    wire('ethtool', '-K', device, setting, 'off');
-    hub.run('ethtool', '-K', port, setting, 'off');
-  }
-  wire('ethtool', '-K', device, 'gro', 'on');
-  hub.run('ethtool', '-K', port, 'gro', 'on');
-  shInput((Object.entries(nets) as [Net, readonly number[]][]).flatMap(([net, numbers]) => {
+  const inside = netns === null ? 'ip' : `ip -n ${netns.name}`;
+  const wire = 'tx off txvlan off rxvlan off gro on';
+  const lines = [`link add ${device} type veth peer name ${port} netns ${hub.name}`, `link set ${device} up`, ...(Object.entries(nets) as [Net, readonly number[]][]).flatMap(([net, numbers]) => {
     const { vlan } = NETS[net];
     const own = vlan === null ? device : `${device}.${vlan}`;
     return [
       ...(vlan === null ? [] : [`link add link ${device} name ${own} type vlan id ${vlan}`, `link set ${own} up`]),
       ...numbers.flatMap((host) => [`address add ${at(net, 4, host)}/24 dev ${own}`, `address add ${at(net, 6, host)}/64 dev ${own} nodad`]),
     ];
-  }).join('\n'), 'ip', ...inside, '-batch', '-');
+  })];
+  return [
+    `${inside} -batch - <<end\n${lines.join('\n')}\nend`, `ip -n ${hub.name} link set ${port} master switch up`,
+    `${netns === null ? '' : `ip netns exec ${netns.name} `}ethtool -K ${device} ${wire}`, `ip netns exec ${hub.name} ethtool -K ${port} ${wire}`,
+  ];
+}
+
+/** Returns the commands that make a server of a VIP: devices that unwrap have it, and the host never tells anybody on the LAN. */
+function unwrap({ name }: Netns, host: number): string[] {
+  const lines = [
+    `link add unwrap4 type ipip local ${at('untagged', 4, host)}`, `link add unwrap6 type ip6tnl mode ip6ip6 local ${at('untagged', 6, host)} remote any encaplimit none`,
+    ...FAMILIES.flatMap((family) => [`address add ${at('untagged', family, TUNNEL_VIP)}/${family === 4 ? 32 : 128} dev unwrap${family}${family === 4 ? '' : ' nodad'}`, `link set unwrap${family} up`]),
+  ];
+  return [`ip -n ${name} -batch - <<end\n${lines.join('\n')}\nend`, `ip netns exec ${name} sysctl -qw ${['all.arp_ignore=1', 'all.arp_announce=2', 'all.rp_filter=0', 'unwrap4.rp_filter=0'].map((s) => `net.ipv4.conf.${s}`).join(' ')}`];
 }
 
 let engineEvents: EngineEvent[] = [];
@@ -87,6 +97,12 @@ async function apply(...directors: readonly DesiredDirector[]): Promise<void> {
   engineEvents = [];
   assert.deepEqual(engine.unsupported(desired(directors)), []);
   await engine.apply(planOf(desired(directors), await engine.observe()));
+}
+
+async function open(netns: Netns, { ip, port }: Peer['at'], behaviour: Behaviour): Promise<Peer> {
+  const peer = await openPeer(netns, netns.name, ip, port, behaviour);
+  scope.defer(() => peer.close());
+  return peer;
 }
 
 /** Sends `text`, takes the answer `tag:text` from where it was sent to, and returns the tag. */
@@ -102,15 +118,13 @@ test('clients and servers behind VLANs of one trunk, or behind none, reach each 
   const asks: { readonly client: Peer; readonly to: Peer['at']; readonly tag: string }[] = [];
   for (const family of FAMILIES) {
     for (const [i, back] of (['untagged', 'VLAN 20'] as const).entries()) {
-      const peer = await openPeer(hosts.server, back, address(at(back, family, 21)), 9000, { tag: `${back} ${family}` });
-      scope.defer(() => peer.close());
+      const peer = await open(hosts.server, { ip: address(at(back, family, 21)), port: 9000 }, { tag: `${back} ${family}` });
       const source = address(at(back, family, 2));
       const sourceNat: SourceNat = { rule: 'page', addresses: { first: source, last: source }, ports: null };
       for (const front of ['untagged', 'VLAN 10'] as const) {
         const to = { ip: address(at(front, family, VIP)), port: 8000 + i };
         directors.push(director(to, [server('s', peer.at)], { name: `${front} to ${back} ${family}`, sourceNat }));
-        const client = await openPeer(hosts.client, front, address(at(front, family, 9)), 0, 'silent');
-        scope.defer(() => client.close());
+        const client = await open(hosts.client, { ip: address(at(front, family, 9)), port: 0 }, 'silent');
         asks.push({ client, to, tag: `${back} ${family}` });
       }
     }
@@ -128,46 +142,34 @@ test('clients and servers behind VLANs of one trunk, or behind none, reach each 
   assert.deepEqual(engineEvents, []);
 });
 
-for (const family of FAMILIES) {
-  test(`mode tunnel, IPv${family}: servers that unwrap see the client itself and answer from the VIP, past the balancer`, { timeout: 90_000 }, async () => {
-    const to = { ip: address(at('untagged', family, TUNNEL_VIP)), port: 8100 };
-    const servers: Peer[] = [];
-    for (const [name, host] of Object.entries(UNWRAPPING)) {
-      const netns = hosts[name as 'u1'];
-      unwrap(netns, family, at('untagged', family, host), to.ip.text);
-      const peer = await openPeer(netns, name, to.ip, to.port, { tag: name });
-      scope.defer(() => peer.close());
-      servers.push(peer);
-    }
-    await apply(director(to, Object.entries(UNWRAPPING).map(([name, host]) => server(name, { ip: address(at('untagged', family, host)), port: 0 })), { mode: 'tunnel', balance: 'roundrobin' }));
+test('mode tunnel: servers that unwrap see the client itself and answer from the VIP, past the balancer', { timeout: 90_000 }, async () => {
+  const names = Object.keys(UNWRAPPING) as Unwrapping[];
+  const vip = (family: Family): Peer['at'] => ({ ip: address(at('untagged', family, TUNNEL_VIP)), port: 8100 });
+  const servers = new Map<string, Peer>();
+  for (const family of FAMILIES) for (const name of names) servers.set(`${name}${family}`, await open(hosts[name], vip(family), { tag: `${name}${family}` }));
+  await apply(...FAMILIES.map((family) => director(vip(family), names.map((name) => server(name, { ip: address(at('untagged', family, UNWRAPPING[name])), port: 0 })), { name: `IPv${family}`, mode: 'tunnel', balance: 'roundrobin' })));
+  const mac = sh('cat', '/sys/class/net/trunk/address').trim();
+  for (const family of FAMILIES) {
     const homes: string[] = [];
     for (let i = 0; i < 4; i++) {
-      const client = await openPeer(hosts.client, 'client', address(at('untagged', family, 9)), 0, 'silent');
-      scope.defer(() => client.close());
-      const home = await ask(client, to, `first ${i}`);
-      assert.equal(await ask(client, to, 'again'), home, 'its session stays');
-      assert.equal(await ask(client, to, String(i).repeat(1000)), home);
-      const seen = await servers[Object.keys(UNWRAPPING).indexOf(home)].inbox.take(({ text }) => text === `first ${i}`);
-      assert.deepEqual(seen.from, client.at, 'the server saw the client itself');
+      const client = await open(hosts.client, { ip: address(at('untagged', family, 9)), port: 0 }, 'silent');
+      const home = await ask(client, vip(family), `first ${i}`);
+      assert.equal(await ask(client, vip(family), 'again'), home, 'its session stays');
+      assert.equal(await ask(client, vip(family), String(i).repeat(1000)), home);
+      const seen = await servers.get(home)?.inbox.take(({ text }) => text === `first ${i}`);
+      assert.deepEqual(seen?.from, client.at, 'the server saw the client itself');
       homes.push(home);
     }
-    assert.deepEqual(Object.keys(UNWRAPPING).map((name) => homes.filter((home) => home === name).length), [2, 2]);
-    const { directors: [read], drops } = await engine.read();
-    assert.deepEqual([read?.packetsIn, read?.packetsOut, read?.sessionsCreated, read?.servers.map((s) => s.unanswered)], [12, 0, 4, [0, 0]]);
-    assert.deepEqual([...Object.entries(read?.drops ?? {}), ...Object.entries(drops)].filter(([, n]) => n > 0), []);
-    const mac = sh('cat', '/sys/class/net/trunk/address').trim();
-    assert.match(sh('ip', '-n', hosts.client.name, 'neigh', 'show', to.ip.text), new RegExp(`lladdr ${mac} `), 'the client knows the VIP by the balancer');
-    assert.deepEqual(engineEvents, []);
-  });
-}
-
-/** As a server of a VIP is set up: a device that unwraps has it, and the host never tells anybody on the LAN. */
-function unwrap(netns: Netns, family: Family, local: string, vip: string): void {
-  const device = `unwrap${family}`;
-  if (family === 4) for (const setting of ['arp_ignore=1', 'arp_announce=2', 'rp_filter=0']) netns.run('sysctl', '-qw', `net.ipv4.conf.all.${setting}`);
-  shInput([
-    family === 4 ? `link add ${device} type ipip local ${local}` : `link add ${device} type ip6tnl mode ip6ip6 local ${local} remote any encaplimit none`,
-    `address add ${vip}/${family === 4 ? 32 : 128} dev ${device}${family === 6 ? ' nodad' : ''}`, `link set ${device} up`,
-  ].join('\n'), 'ip', '-n', netns.name, '-batch', '-');
-  if (family === 4) netns.run('sysctl', '-qw', `net.ipv4.conf.${device}.rp_filter=0`);
-}
+    assert.deepEqual(names.map((name) => homes.filter((home) => home === `${name}${family}`).length), [2, 2]);
+    assert.match(sh('ip', '-n', hosts.client.name, 'neigh', 'show', vip(family).ip.text), new RegExp(`lladdr ${mac} `), 'the client knows the VIP by the balancer');
+    // 1500 bytes with their headers, more in the tunnel: the client is told (RFC 1191, RFC 4443), and its kernel cuts what follows.
+    const client = await open(hosts.client, { ip: address(at('untagged', family, 9)), port: 0 }, 'silent');
+    await client.send('x'.repeat(FULL[family]), vip(family));
+    await ask(client, vip(family), 'a moment later');
+    await ask(client, vip(family), 'y'.repeat(FULL[family]));
+  }
+  const { directors: read, drops } = await engine.read();
+  assert.deepEqual(read.map((d) => [d.packetsIn, d.packetsOut, d.sessionsCreated, d.servers.map((s) => s.unanswered), d.drops.too_big]), FAMILIES.map(() => [15, 0, 5, [0, 0], 1]));
+  assert.deepEqual([...read.flatMap((d) => Object.entries(d.drops).filter(([name]) => name !== 'too_big')), ...Object.entries(drops)].filter(([, n]) => n > 0), []);
+  assert.deepEqual(engineEvents, []);
+});

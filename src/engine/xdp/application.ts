@@ -108,7 +108,7 @@ async function prepare(kernel: Kernel, before: XdpRecord, next: Desired, world: 
 
 /** Returns target and addresses of a desired state that has its rows. */
 export function stageOf(desired: Desired, slots: Slots, facts: HostFacts): { readonly target: Target; readonly vips: VipEntries } {
-  const target = targetOf(desired, slots, facts.ways);
+  const target = targetOf(desired, slots, facts);
   return { target, vips: vipEntries(target.claims, facts.addresses.filter((a) => a.global && !isLoopback(a.ip)).map((a) => a.ip)) };
 }
 
