@@ -1,6 +1,6 @@
 /**
  * The xdp engine with devices that only a stock kernel has: 802.1Q interfaces, and servers that unwrap IPIP and IPv6 in IPv6. The balancer is the
- * guest itself, on one trunk that carries three networks; clients and servers are network namespaces behind a bridge.
+ * guest itself, on one trunk that carries three networks; clients and servers are network namespaces behind a switch with VLANs.
  *
  *   untagged   192.0.2.0/24, 2001:db8:1::/64       client .9, balancer .2 with the VIPs .3 and .4, server .21, unwrapping servers .31 .32
  *   VLAN 10    198.51.100.0/24, 2001:db8:a::/64    client .9, balancer .2 with the VIP .3
@@ -49,19 +49,22 @@ const add = (name: string): Netns => {
   return netns;
 };
 const hub = add('hub');
-const hosts = { client: add('client'), server: add('server'), u1: add('u1'), u2: add('u2') };
+const hosts = { client: add('client'), client10: add('client10'), server: add('server'), server20: add('server20'), u1: add('u1'), u2: add('u2') };
 scope.defer(() => void sh('ip', 'link', 'delete', 'trunk'));
 // One shell for all: starting programs is what takes time in the guest.
 shInput([
-  `ip -n ${hub.name} link add switch type bridge`, `ip -n ${hub.name} link set switch up`,
+  `ip -n ${hub.name} link add switch type bridge vlan_filtering 1`, `ip -n ${hub.name} link set switch up`,
   ...plug(null, 'trunk', { untagged: [2, VIP, TUNNEL_VIP], 'VLAN 10': [2, VIP], 'VLAN 20': [2] }),
-  ...plug(hosts.client, 'eth0', { untagged: [9], 'VLAN 10': [9] }),
-  ...plug(hosts.server, 'eth0', { untagged: [21], 'VLAN 20': [21] }),
+  ...plug(hosts.client, 'eth0', { untagged: [9] }), ...plug(hosts.client10, 'eth0', { 'VLAN 10': [9] }),
+  ...plug(hosts.server, 'eth0', { untagged: [21] }), ...plug(hosts.server20, 'eth0', { 'VLAN 20': [21] }),
   ...(Object.keys(UNWRAPPING) as Unwrapping[]).flatMap((name) => [...plug(hosts[name], 'eth0', { untagged: [UNWRAPPING[name]] }), ...unwrap(hosts[name], UNWRAPPING[name])]),
 ].join('\n'), 'sh', '-e');
 for (const key of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']) setSysctl(`net/${key}`, 1);
 
-/** Returns the commands that join a host to the switch by a veth pair: tags stay in the frame on the wire, and checksums are whole. */
+/**
+ * Returns the commands that join a host to the switch by a veth pair: tags stay in the frame on the wire, checksums are whole, and the port takes and gives
+ * the networks named alone (a frame without its tag would be taken by a host all the same).
+ */
 function plug(netns: Netns | null, device: string, nets: Partial<Record<Net, readonly number[]>>): string[] {
   const port = netns?.name ?? 'balancer';
   const inside = netns === null ? 'ip' : `ip -n ${netns.name}`;
@@ -76,6 +79,8 @@ function plug(netns: Netns | null, device: string, nets: Partial<Record<Net, rea
   })];
   return [
     `${inside} -batch - <<end\n${lines.join('\n')}\nend`, `ip -n ${hub.name} link set ${port} master switch up`,
+    ...Object.keys(nets).flatMap((net) => (net === 'untagged' ? [] : [`bridge -n ${hub.name} vlan add dev ${port} vid ${NETS[net as Net].vlan}`])),
+    ...('untagged' in nets ? [] : [`bridge -n ${hub.name} vlan del dev ${port} vid 1`]),
     `${netns === null ? '' : `ip netns exec ${netns.name} `}ethtool -K ${device} ${wire}`, `ip netns exec ${hub.name} ethtool -K ${port} ${wire}`,
   ];
 }
@@ -118,13 +123,13 @@ test('clients and servers behind VLANs of one trunk, or behind none, reach each 
   const asks: { readonly client: Peer; readonly to: Peer['at']; readonly tag: string }[] = [];
   for (const family of FAMILIES) {
     for (const [i, back] of (['untagged', 'VLAN 20'] as const).entries()) {
-      const peer = await open(hosts.server, { ip: address(at(back, family, 21)), port: 9000 }, { tag: `${back} ${family}` });
+      const peer = await open(back === 'untagged' ? hosts.server : hosts.server20, { ip: address(at(back, family, 21)), port: 9000 }, { tag: `${back} ${family}` });
       const source = address(at(back, family, 2));
       const sourceNat: SourceNat = { rule: 'page', addresses: { first: source, last: source }, ports: null };
       for (const front of ['untagged', 'VLAN 10'] as const) {
         const to = { ip: address(at(front, family, VIP)), port: 8000 + i };
         directors.push(director(to, [server('s', peer.at)], { name: `${front} to ${back} ${family}`, sourceNat }));
-        const client = await open(hosts.client, { ip: address(at(front, family, 9)), port: 0 }, 'silent');
+        const client = await open(front === 'untagged' ? hosts.client : hosts.client10, { ip: address(at(front, family, 9)), port: 0 }, 'silent');
         asks.push({ client, to, tag: `${back} ${family}` });
       }
     }
