@@ -17,6 +17,7 @@ import { start, succeed, temporaryDirectory } from '../fixtures/process.ts';
 import { withScope, type Scope } from '../fixtures/scope.ts';
 import { startWeir } from '../fixtures/weir.ts';
 import { capture } from './capture.ts';
+import { listening } from './programs.ts';
 import { at, both, endpoint, FAMILIES, makeSite, SERVERS, written, type Family, type Server } from './site.ts';
 
 const OUTSIDE: Readonly<Record<Family, string>> = { 4: '203.0.113.', 6: '2001:db8:9::' };
@@ -57,6 +58,7 @@ function ownVips(network: Network, name: Server): void {
 async function startTftpd(scope: Scope, network: Network, name: Server): Promise<string> {
   const root = await temporaryDirectory(scope);
   await Promise.all(FAMILIES.map((family) => start(scope, [...network.on(name), 'in.tftpd', '-L', '-c', '-p', '-u', 'root', '-U', '0022', '-a', written(at('front', family, 4), 69), '-s', root], { env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` } })));
+  await listening(scope, network.on(name), 69, FAMILIES.length);
   return root;
 }
 

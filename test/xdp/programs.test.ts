@@ -20,13 +20,13 @@ const BLOCK = 16_384;
 const BLOCKS = Math.floor(BOOT_IMAGE.length / BLOCK) + 1;
 
 interface Arm {
-  readonly name: 'one arm' | 'two arms';
   readonly lan: Lan;
   readonly vip: number;
   readonly host: (server: Server) => string;
 }
 
-const ARMS: readonly Arm[] = [{ name: 'one arm', lan: 'front', vip: 3, host: (server) => server }, { name: 'two arms', lan: 'back', vip: 4, host: farName }];
+/** One arm, and two. */
+const ARMS: readonly Arm[] = [{ lan: 'front', vip: 3, host: (server) => server }, { lan: 'back', vip: 4, host: farName }];
 const SIDES = ARMS.flatMap((arm) => FAMILIES.map((family) => ({ arm, family, key: `-${arm.lan}${family}` })));
 
 /** iperf3 talks TCP to the same address first: that is not the engine's, so a NAT rule takes it to the server that the director has. */

@@ -1,6 +1,7 @@
 /** Servers as Debian packages them, on a host of a site, and what their clients say: DNS and TFTP by dnsmasq, SIP by sipp, iperf3. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { until } from '../contract/mailbox.ts';
 import { start, succeed, temporaryDirectory, type Running } from '../fixtures/process.ts';
 import type { Scope } from '../fixtures/scope.ts';
 import { written } from './site.ts';
@@ -69,14 +70,24 @@ export async function iperfBothWays(scope: Scope, prefix: readonly string[], ser
   const text = await succeed(scope, [...prefix, 'iperf3', '-c', server, '-u', '-b', '8M', '-w', '200K', '-l', '8000', '-t', '1', '--bidir', '-J', '--connect-timeout', '3000']);
   const { error, end } = JSON.parse(text.slice(text.indexOf('{'))) as IperfReport;
   if (error !== undefined) throw new Error(`iperf3: ${error}`);
-  const flow = ({ packets, lost_packets }: IperfSum): IperfFlow => ({ packets, lost: lost_packets });
-  return { there: flow(end.sum_received), back: flow(end.sum_received_bidir_reverse) };
+  return { there: flowOf(end.sum_received), back: flowOf(end.sum_received_bidir_reverse) };
+}
+
+function flowOf({ packets, lost_packets }: IperfSum): IperfFlow {
+  return { packets, lost: lost_packets };
 }
 
 /** sipp as the callee of its own scenario: 100 and 180, 200, ACK, BYE. */
 export async function startCallee(scope: Scope, { prefix, addresses }: Place): Promise<void> {
   const directory = await temporaryDirectory(scope);
   await Promise.all(addresses.map((address) => start(scope, [...prefix, 'sipp', '-sn', 'uas', '-i', written(address), '-p', '5060', '-nostdin'], { cwd: directory })));
+  await listening(scope, prefix, 5060, addresses.length);
+}
+
+/** Waits until so many UDP sockets of a host are bound to the port: for programs that do not say when they are ready. */
+export async function listening(scope: Scope, prefix: readonly string[], port: number, sockets: number): Promise<void> {
+  const bound = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F]+:0000 07`, 'g');
+  await until(`${sockets} sockets at port ${port}`, () => succeed(scope, [...prefix, 'cat', '/proc/net/udp', '/proc/net/udp6']), (text) => [...text.matchAll(bound)].length >= sockets);
 }
 
 /** Makes calls, each from a port of its own, and repeats nothing: a lost datagram is a failed call, for which this throws. */
