@@ -79,6 +79,7 @@ export const CODES = {
   'no-such-interface': warning('This host has no interface of that name.'),
   'nat-source-not-here': warning('The new source of a NAT rule is on no interface of this host: answers to it do not arrive.'),
   'nat-out-elsewhere': warning('A server of a director is not reached by the `out` interface of the NAT rule that matches it.'),
+  'nat-direct': warning('A NAT rule changes the source of what a director in mode gateway or tunnel gets: its answers would not reach the client.'),
   'ip-forward-off': warning('The kernel does not forward, so NAT rules and the lvs engine in mode nat do nothing.'),
   'rp-filter-strict': warning('Strict reverse path filtering drops what the configuration expects to come in by an interface.'),
   'way-back': warning("A server's answers do not come back through this host, as far as its routes and addresses tell."),
