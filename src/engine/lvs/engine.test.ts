@@ -73,6 +73,18 @@ beforeEach(() => {
 });
 
 describe('apply', () => {
+  it('servers whose order the scheduler deals by stand in one order, however they are written; others stand as written', async () => {
+    const order = async (balance: DesiredDirector['balance'], ...servers: DesiredServer[]): Promise<string[]> => {
+      kernel = new FakeIpvs();
+      saved = EMPTY_RECORD;
+      await apply(make(), director({ balance, servers }));
+      return kernel.services().flatMap(({ dests }) => dests.map((d) => d.ip.text));
+    };
+    const [a, b, c] = [server('a', 1), server('b', 2), server('c', 3)];
+    for (const balance of ['maglev', 'source', 'dest'] as const) assert.deepEqual(await order(balance, a, b, c), await order(balance, c, a, b), balance);
+    assert.deepEqual(await order('roundrobin', c, a, b), ['192.0.2.3', '192.0.2.1', '192.0.2.2']);
+  });
+
   it('sets what was planned; the second plan is empty and takes no step', async () => {
     const engine = make();
     await apply(engine, director());
