@@ -26,7 +26,7 @@ export async function startTraffic(topology: Topology, signal: AbortSignal): Pro
   const object = compileBpf('traffic');
   const child = spawn(
     'taskset',
-    ['-c', String(topology.trafficCpu), ...REAL_TIME, process.execPath, join(import.meta.dirname, 'child.js')].concat(
+    ['-c', String(topology.trafficCpu), ...(topology.trafficCpu === topology.balancerCpu ? [] : REAL_TIME), process.execPath, join(import.meta.dirname, 'child.js')].concat(
       [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
     ),
     // Its own process group: Ctrl-C is for the bench, which ends it in order.
