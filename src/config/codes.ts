@@ -56,7 +56,7 @@ export const CODES = {
   'session-tcp': error('A session kind that only UDP has stands in a TCP director.'),
   'replies-alone': error('`replies` without `request-reply`.'),
   'check-no-port': error('A check needs a port, and neither the server, the director nor the check has one.'),
-  'check-vip': error('`check vip` asks to probe the VIP through the server, which is not built.'),
+  'check-vip': error('`check vip` stands where the VIP cannot be asked by way of a server: mode nat, no VIP, or a check that is no single question by UDP.'),
   'nat-mixed-families': error('A NAT rule mixes IPv4 and IPv6.'),
   'nat-out-destination': error('A NAT rule changes the destination of what leaves by an interface: the way out is known only afterwards.'),
   'nat-interface': error('A NAT rule names an interface that nftables could take for a pattern.'),

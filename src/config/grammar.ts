@@ -71,7 +71,7 @@ export const CHECK_WORDS = list([
   { word: 'any', meaning: 'several `option …check` lines: one good is enough' },
   { word: 'slowstart', value: '<time>', default: 'full weight at once', meaning: 'a server that comes back gets its weight in ten steps over this time', elsewhere: ['slow_start', 'slow-start', 'warmup'] },
   { word: 'damping', value: '<count> <time>', default: 'none', meaning: 'a server that went down this often within this time must pass more checks: twice `rise`, doubled each further time, for at most this time', elsewhere: ['flap', 'flapping'] },
-  { word: 'vip', meaning: 'probe the VIP through the server, as clients reach it: not built, refused by name' },
+  { word: 'vip', meaning: 'in mode gateway and tunnel: ask at the VIP by way of each server, as clients reach it' },
 ]);
 
 export const PERSISTENCE_WORDS = list([
