@@ -50,6 +50,7 @@ function make(): XdpEngine {
     record: { load: () => structuredClone(saved), save: (r) => { saved = structuredClone(r); }, remove: () => { saved = null; } },
     run: host.run,
     forwarding: () => forwarding,
+    stripsTags: () => null,
     interfaces: undefined,
     mode: undefined,
     turn: () => Promise.resolve(),

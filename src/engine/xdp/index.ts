@@ -10,6 +10,7 @@ import { watchHost } from './changes.ts';
 import { XdpEngine } from './engine.ts';
 import type { XdpMode } from './libbpf.ts';
 import { openKernel, tryKernel, tryNative, unpinAll } from './maps.ts';
+import { stripsTags } from './offloads.ts';
 import { netnsId, recordFile } from './record.ts';
 
 export interface XdpOptions {
@@ -49,6 +50,7 @@ export function createXdpEngine(options: XdpOptions): Promise<Engine> {
       const text = readOr(`/proc/sys/net/ipv${family}/conf/${device}/forwarding`);
       return text === '' ? null : text === '1';
     },
+    stripsTags,
     interfaces: options.interfaces,
     mode: options.mode,
     turn: () => setImmediate(),
