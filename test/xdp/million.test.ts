@@ -1,13 +1,13 @@
 /**
  * A million live sessions on the xdp engine, the whole daemon: killed and started again under load, paged through, searched, and expired all at once.
- * Datagrams are lost nowhere, every flow keeps its server, and the daemon answers meanwhile. The kernel keeps 2^21 records and their index: 320 MB,
- * taken when the maps are made, whatever comes.
+ * Datagrams are lost nowhere, every flow keeps its server, and the daemon answers meanwhile. The maps take what they take when they are made, whatever comes.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { after, before, test, type TestContext } from 'node:test';
+import { readMaps } from '../../bench/memory.ts';
 import { clientEndpoint } from '../../bench/traffic/layout.ts';
 import { until } from '../contract/mailbox.ts';
 import { WEIR } from '../fixtures/weir.ts';
@@ -24,6 +24,9 @@ const ROUNDS = 4;
 const KEPT = 10_000;
 const LOAD_RATE = 20_000;
 const LOAD_SECONDS = 2;
+
+/** 160 bytes a record, and 40 MiB of what does not grow with it. */
+const MOST_MAP_BYTES = 160 * RECORDS + (40 << 20);
 
 /** For how long the daemon's event loop may be held up, and how long a status may take to come, in ms: what this file is about. */
 const HELD_MS = 60;
@@ -46,6 +49,10 @@ before(async () => {
   });
   daemon = await stage.start();
 }, { timeout: 60_000 });
+
+function mapBytes(): number {
+  return readMaps(daemon.process.pid).reduce((sum, map) => sum + map.bytes, 0);
+}
 
 /** Adds up runs, none of which may have lost a datagram. */
 class Sum {
@@ -98,11 +105,14 @@ async function watched<T>(t: TestContext, what: string, work: Promise<T>): Promi
 }
 
 test('a million sessions are made, each with its own client', { timeout: 60_000 }, async (t) => {
+  const empty = mapBytes();
   const began = performance.now();
   const made = new Sum();
   for (let round = 0; round < ROUNDS && made.first < SESSIONS; round++) await visitEvery(made);
   const { directors, engine } = await daemon.counted();
-  t.diagnostic(`${SESSIONS} sessions in ${Math.round(performance.now() - began)} ms`);
+  t.diagnostic(`${SESSIONS} sessions in ${Math.round(performance.now() - began)} ms; the maps take ${Math.round(mapBytes() / 2 ** 20)} MiB`);
+  assert.equal(mapBytes(), empty);
+  assert.ok(empty < MOST_MAP_BYTES, `${empty} bytes`);
   assert.deepEqual([directors[0]?.sessions, directors[0]?.sessionsCreated, engine.gauges['session_records'], engine.gauges['session_table_capacity']], [SESSIONS, SESSIONS, SESSIONS, RECORDS]);
 });
 
