@@ -35,6 +35,17 @@ test('`check` without an option on a TCP director makes a TCP handshake', () => 
   assert.deepEqual([kinds('udp'), kinds('tcp')], [['default'], ['tcp']]);
 });
 
+test('with `check vip` a server is asked at the VIP and the port clients know, by its mode; in mode nat and without a VIP never', () => {
+  const via = (more: Partial<Director>) => {
+    const of = director([server('a')]);
+    return targetsOf({ directors: [{ ...of, mode: 'gateway', check: { ...of.check, vip: true }, ...more }] }).map((t) => [t.via?.vip.text, t.via?.mode, t.port]);
+  };
+  assert.deepEqual(via({}), [['198.51.100.1', 'gateway', 5353]]);
+  assert.deepEqual(via({ mode: 'tunnel' }), [['198.51.100.1', 'tunnel', 5353]]);
+  assert.deepEqual([via({ mode: 'nat' }), via({ vip: null })].map(([first]) => first?.[0]), [undefined, undefined]);
+  assert.deepEqual(targetsOf({ directors: [director([server('a')])] }).map((t) => t.via), [null]);
+});
+
 test('names are read back from a key', () => {
   assert.deepEqual(namesOfKey(targetKey({ name: 'dns' }, { name: 'a', ip: ip('2001:db8::1'), port: 53 })), { director: 'dns', server: 'a' });
 });
