@@ -234,7 +234,7 @@ async function endLost(kernel: Kernel, target: Target, vips: VipEntries, world: 
     if (!wanted.has(director) || directorOf(kernel, vips, record, known) !== director) lost.push(record);
     return true;
   });
-  endSessions(kernel, lost, false);
+  await endSessions(kernel, lost, world.turn);
 }
 
 /** The director whose address a session's client uses; clients of one address ask the same. */

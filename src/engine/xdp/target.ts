@@ -149,7 +149,8 @@ function directorTarget(d: DesiredDirector, own: DirectorSlot, sources: (server:
       prefix6: d.persistence?.prefix6 ?? 128,
       dest_hash: d.vip === null ? 0 : hashIp(ipBytes(d.vip)),
       sorry: sorry === undefined ? 0 : own.servers[serverKey(sorry)] + 1,
-      source_rate: 0,
+      source_rate: session.sourceRate ?? 0,
+      rate: session.rate ?? 0,
     },
     pool: poolTarget(d, open, own),
     servers: Object.entries(own.servers).map(([key, slot]): ServerTarget => {
