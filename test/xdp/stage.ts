@@ -4,12 +4,15 @@
  * namespace alone, so that its pins are on the host's BPF file system and outlive it. It has the balancer's CPU: the other one is the generator's, which
  * lets nobody else run while it sends.
  */
+import assert from 'node:assert/strict';
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '../../bench/command.ts';
 import { startTraffic, type Traffic, type TrafficCounts } from '../../bench/traffic/traffic.ts';
 import type { ServerProgram, TrafficRun } from '../../bench/traffic/layout.ts';
 import { makeTopology, type Topology } from '../../bench/topology/topology.ts';
 import { SMALL_FRAME_BYTES } from '../../bench/trial.ts';
+import { hostPortText } from '../../src/net/endpoint.ts';
 import { SESSION } from '../../src/engine/xdp/abi/spec.ts';
 import { structs, type Structs } from '../../src/engine/xdp/codec.ts';
 import { openPinnedMap } from '../../src/engine/xdp/libbpf.ts';
@@ -23,6 +26,12 @@ import { ROOT } from '../house/root.ts';
 /** What the generator is told, beside what is always the same. */
 export type Load = Pick<TrafficRun, 'framesPerSecond' | 'seconds' | 'clients'> & Partial<TrafficRun>;
 
+/** What became of a run. */
+export interface Outcome extends TrafficCounts {
+  /** Frames that left for weir: sent, but for those that the generator's own device had no room for, since the balancer's CPU was a stranger's for so long. */
+  readonly left: number;
+}
+
 export interface Daemon extends Weir {
   /** Returns for how long its event loop was held up by its own work since the last call, at most, in ms. */
   held(): Promise<number>;
@@ -32,7 +41,7 @@ export interface Stage {
   readonly topology: Topology;
   /** Starts the daemon on the state directory of the stage; again after it was killed. */
   start(): Promise<Daemon>;
-  send(load: Load): Promise<TrafficCounts>;
+  send(load: Load): Promise<Outcome>;
   /** Lets the live sessions for which `which` holds be idle for as long as their director says, as if time had gone by; returns how many. */
   expire(which?: (sessions: Structs, record: number) => boolean): number;
   /** Lets everything that has ended have rested. */
@@ -71,7 +80,11 @@ export async function makeStage(scope: Scope, signal: AbortSignal, options: Stag
   const conf = confOf(topology, options);
   return {
     topology,
-    send: (load) => traffic.send({ firstClient: 0, turn: 0, frameBytes: SMALL_FRAME_BYTES, target: topology.vip, ...load }),
+    async send(load) {
+      const refused = refusedFrames(topology);
+      const counts = await traffic.send({ firstClient: 0, turn: 0, frameBytes: SMALL_FRAME_BYTES, target: topology.vip, ...load });
+      return { ...counts, left: counts.sender.sent - (refusedFrames(topology) - refused) };
+    },
     async start() {
       const weir = await startWeir(scope, {
         conf, state, engine: 'xdp', prefix: ['nsenter', `--net=/run/netns/${topology.balancer}`, 'taskset', '-c', String(topology.balancerCpu)], args: ['--sessions', String(options.records)],
@@ -86,8 +99,21 @@ export async function makeStage(scope: Scope, signal: AbortSignal, options: Stag
   };
 }
 
-function confOf(topology: Topology, { director, sections }: StageOptions): string {
-  const servers = topology.serverEndpoints.map(({ ip, port }, i) => `    server s${i + 1} ${ip.text}:${port}`).join('\n');
+/** Frames that a full ring at the far end of the generator's device refused. */
+function refusedFrames({ clients, clientDevice }: Topology): number {
+  const [, count = '0'] = /xdp_xmit_errors: (\d+)/.exec(run('ip', ['netns', 'exec', clients, 'ethtool', '-S', clientDevice])) ?? [];
+  return Number(count);
+}
+
+/** Asserts that no datagram came to another server than its client's first one, and no reply to another client. */
+export function assertRight({ receiver, reflector }: TrafficCounts): void {
+  const { misdelivered, icmp, late, other } = receiver;
+  assert.deepEqual({ strayed: reflector.strayed, misdelivered, icmp, late, other }, { strayed: 0, misdelivered: 0, icmp: 0, late: 0, other: 0 });
+}
+
+/** A tunnel leaves the port as it is. */
+function confOf(topology: Topology, { director, sections, at }: StageOptions): string {
+  const servers = topology.serverEndpoints.map(({ ip, port }, i) => `    server s${i + 1} ${at === 'absorb_home' ? ip.text : hostPortText(ip, port)}`).join('\n');
   return `director flows ${topology.vip.ip.text}:${topology.vip.port} UDP\n${director.replace('{servers}', servers)}\n${sections?.(topology) ?? ''}`;
 }
 

@@ -18,7 +18,7 @@ export interface XdpOptions {
   readonly interfaces?: readonly string[];
   /** generic: everywhere. native: probe() refuses where a driver of the default routes has no native XDP. Else native where every driver can, else generic. */
   readonly mode?: XdpMode;
-  /** Session records of a new table, a power of two; default 2^20 (192 MB). */
+  /** Session records of a new table, a power of two; default 2^20 (160 MiB). */
   readonly sessions?: number;
   /** A directory on a BPF file system; default /sys/fs/bpf/weir/<network namespace>. */
   readonly pinDirectory?: string;

@@ -213,7 +213,7 @@ export class Model {
       if (typeof made === 'string') {
         if (server.mode === 'nat' || made === 'session_max') return this.#drop(director.counters, made, udp.length);
         count(director.counters, 'stateless');
-        return this.#alone(bytes, udp, from, director.byFlow(from.client, from.clientPort, this.now) ?? server);
+        return this.#alone(bytes, udp, from, director.byFlow(server, from.client, from.clientPort, this.now));
       }
       s = made;
     }

@@ -23,7 +23,7 @@ export const CONSTANTS = {
   TICK_SHIFT: 20,
   /** Slots of one index bucket: a cache line. */
   BUCKET_SLOTS: 8,
-  /** Records a new session looks at before the table grows, and before one that cannot grow counts as full. */
+  /** Records a new session looks at in a row, before the table grows or it goes on elsewhere in one that cannot, and all in all before that counts as full. */
   ALLOC_PROBES: 16,
   FULL_PROBES: 144,
   /** Source ports a new session tries. */

@@ -21,6 +21,9 @@ const occupy = (first: number, count: number): Act => act(`records ${first} to $
 });
 const global = (field: string, value: number): Act => act(`${field} is ${value}`, ({ bed }) => assert.equal(bed.globals.get(0, field), value));
 
+/** How far the cursor goes where none of the records looked at is free: nine times 16 of them, and a jump of five eighths before each but the first. */
+const lookedAt = (limit: number): number => 9 * 16 + 8 * (Math.floor(limit / 2) + Math.floor(limit / 8));
+
 /** Over a limit the flow's hash says who takes it, as userspace has it: the weights are equal. */
 const FLOW_GOES_TO_B = hashFlow4(0xc0000207, 40000) % 2 === 1;
 
@@ -35,7 +38,7 @@ export const limitRows: readonly Row[] = [
       later(31_000), refused(5), later(21_000), from(5, 1028)],
     after: {
       servers: { a: { packets_in: 6, bytes_in: 24, packets_out: 1, bytes_out: 4, responses: 1, created: 5, unanswered: 3, active: 2, live: 2, refs: 4, port_next: 5 } },
-      directors: { dns: { sessions: 2, position: 7, table_full: 2, packets: 2, bytes: 8 } }, globals: { sessions: 2, records: 4, cursor: 4 + 144 + 144 + 1 },
+      directors: { dns: { sessions: 2, position: 7, table_full: 2, packets: 2, bytes: 8 } }, globals: { sessions: 2, records: 4, cursor: 4 + lookedAt(4) + lookedAt(4) + 1 },
     },
   },
   {
@@ -45,10 +48,22 @@ export const limitRows: readonly Row[] = [
     after: { servers: { a: { ...live(33), port_next: 33 } }, directors: { dns: { sessions: 33, position: 33 } }, globals: { sessions: 33, records: 33, cursor: 33, limit: 64 } },
   },
   {
-    name: 'limit never exceeds the capacity: at the cap a new session looks at 128 records more before it gives up',
+    name: 'limit never exceeds the capacity: at the cap a new session looks at 16 records in each of nine places before it gives up',
     layout: one({}, {}, { globals: { capacity: 256, limit: 256 } }),
-    steps: [occupy(0, 143), from(1, 1024), global('cursor', 144), act('cursor back', ({ bed }) => bed.globals.set(0, 'cursor', 0)), occupy(143, 1), refused(2), global('cursor', 144)],
-    after: { servers: { a: { ...live(1), port_next: 1 } }, directors: { dns: { sessions: 1, position: 2, table_full: 1, packets: 1, bytes: 4 } }, globals: { sessions: 1, records: 1, cursor: 144 } },
+    steps: [occupy(0, 256), refused(1), global('cursor', lookedAt(256)), act('record 143 is free, the last that is looked at', ({ bed }) => {
+      bed.globals.set(0, 'cursor', 0);
+      bed.sessions.set(143, 'state', ENUMS.session_state.indexOf('free'));
+    }), from(2, 1024), global('cursor', lookedAt(256))],
+    after: { servers: { a: { ...live(1), port_next: 1 } }, directors: { dns: { sessions: 1, position: 2, table_full: 1, packets: 1, bytes: 4 } }, globals: { sessions: 1, records: 1, cursor: lookedAt(256) } },
+  },
+  {
+    name: 'a stretch of sessions that last, just below seven eighths of the table, refuses nobody: wherever the cursor is, those after it are found',
+    layout: one({ ports: [1024, 4000] }),
+    steps: [
+      occupy(0, 3500), ...[0, 100, 1000, 2000, 3000, 3400].flatMap((cursor, i) => [act(`cursor ${cursor}`, ({ bed }) => bed.globals.set(0, 'cursor', cursor)), from(i + 1, 1024 + i)]),
+      act('cursor back', ({ bed }) => bed.globals.set(0, 'cursor', 0)),
+    ],
+    after: { servers: { a: { ...live(6), port_next: 6 } }, directors: { dns: { sessions: 6, position: 6 } }, globals: { sessions: 6, records: 6 } },
   },
   {
     name: 'index buckets full: dropped as table_full, nothing of the try is left',
@@ -165,7 +180,7 @@ export const limitRows: readonly Row[] = [
       occupy(0, 16),
       ...Array.from({ length: 6 }, () => up(udp({ src: CLIENT, dst: VIP }), udp({ src: CLIENT, dst: VIP, ttl: 63 }), { gateway: FLOW_GOES_TO_B ? macOf('10.0.0.12') : macOf('10.0.0.11') })),
     ],
-    after: { servers: { [FLOW_GOES_TO_B ? 'b' : 'a']: { packets_in: 6, bytes_in: 24 } }, directors: { dns: { position: 6, stateless: 6 } }, globals: { cursor: 6 * 144 } },
+    after: { servers: { [FLOW_GOES_TO_B ? 'b' : 'a']: { packets_in: 6, bytes_in: 24 } }, directors: { dns: { position: 6, stateless: 6 } }, globals: { cursor: 6 * lookedAt(16) } },
   },
   {
     name: 'tunnel over a rate: forwarded without a session',
@@ -202,7 +217,7 @@ export const limitRows: readonly Row[] = [
       // By the weights alone half of them would go to b.
       ...[1, 2, 3, 4, 5, 6].map((n) => up(udp({ src: `192.0.2.${n}:1`, dst: VIP }), udp({ src: `192.0.2.${n}:1`, dst: VIP, ttl: 63 }), { gateway: macOf('10.0.0.11') })),
     ],
-    after: { servers: { a: { packets_in: 6, bytes_in: 24 } }, directors: { dns: { stateless: 6 } }, globals: { cursor: 6 * 144 } },
+    after: { servers: { a: { packets_in: 6, bytes_in: 24 } }, directors: { dns: { stateless: 6 } }, globals: { cursor: 6 * lookedAt(16) } },
   },
   {
     name: 'amplification: a session carries three times its client\'s bytes and not one more, more when its client sends more; another director is not held to it',
