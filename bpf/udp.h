@@ -107,7 +107,7 @@ static __always_inline int towards_client(struct globals *g, struct session *s, 
 	struct server *server = server_at(s->server);
 	struct server_counters *counters = server_counters_at(s->server);
 	struct director *d = director_at(s->director);
-	__u32 state = state_of(s), asked = s->request_us;
+	__u32 state = state_of(s), asked = s->request_us, factor;
 	bool carried;
 
 	if (!server || !counters || !d || (state != SESSION_LIVE && state != SESSION_LINGERING) || reached(p->now, s->expires))
@@ -122,7 +122,8 @@ static __always_inline int towards_client(struct globals *g, struct session *s, 
 		if (bucket < RESPONSE_BUCKETS)
 			counters->responses[bucket]++;
 	}
-	carried = d->amplification == 0 || s->bytes_out + p->length <= s->bytes_in * d->amplification;
+	factor = *(volatile __u32 *)&d->amplification;
+	carried = factor == 0 || s->bytes_out + p->length <= s->bytes_in * factor;
 	if (carried) {
 		s->packets_out++;
 		s->bytes_out += p->length;

@@ -51,6 +51,7 @@ test('steps read as an operator says them', () => {
   assert.deepEqual(textsOf(of(), of(web)), ['remove director web 10.0.0.3:8000 udp']);
   assert.deepEqual(textsOf(of({ ...web, servers: [{ ...web1, state: 'down', weight: 5 }, web2] }), of(web)), ['server web/web1 10.0.0.21:8000: state up -> down, weight 10 -> 5']);
   assert.deepEqual(textsOf(of({ ...web, balance: 'maglev', servers: [web2, web1] }), of(web)), ['director web: balance leastconn -> maglev, server order']);
+  assert.deepEqual(textsOf(of({ ...web, session: { ...web.session, amplification: 3 } }), of(web)), ['director web: session two-way -> two-way amplification 3']);
   assert.deepEqual(textsOf(of({ ...web, vip: parseIp('2001:db8::3') as Ip, ports: { first: 1, last: 9 } }), of(web)), ['director web: address 10.0.0.3:8000 -> [2001:db8::3]:1-9']);
 });
 
