@@ -122,7 +122,7 @@ static __always_inline int deliver4(struct xdp_md *ctx, struct packet *p, struct
 	if (exceeds(length, mtu))
 		return (ip->frag_off & bpf_htons(IP_DO_NOT_FRAGMENT)) && ip->ihl == 5 ? answer_too_big(ctx, p, r, mtu) : drop(r->director, DROP_TOO_BIG, -1);
 	if (p->fragment) {
-		__u32 id = remember_fragment(p, r);
+		__u32 id = remember_fragment(p, r, false);
 
 		if (r->mode == MODE_NAT)
 			renumber_ip4(ip, id);
@@ -149,7 +149,7 @@ static __always_inline int deliver6(struct xdp_md *ctx, struct packet *p, struct
 	if (exceeds(length + sizeof(*ip), mtu))
 		return answer_too_big(ctx, p, r, mtu);
 	if (p->fragment && fragment) {
-		__u32 id = remember_fragment(p, r);
+		__u32 id = remember_fragment(p, r, false);
 
 		if (r->mode == MODE_NAT)
 			fragment->id = id;
@@ -197,6 +197,8 @@ static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct pac
 			drop(NO_DIRECTOR, DROP_FRAGMENT, -1);
 		return XDP_PASS;
 	}
+	if (first->dropped)
+		return XDP_DROP;
 	copy_address(r->src, first->src_be);
 	copy_address(r->dst, first->dst_be);
 	r->hop = first->hop;

@@ -68,6 +68,7 @@ struct packet {
 	__u64 hop;     /* the neighbour it came from: MAC << 16, link id still 0 */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the UDP or ICMP header */
+	__u16 present; /* UDP payload bytes that are in this frame: fewer than `length` in a first fragment */
 	struct tuple reply; /* of a new session: what its server's answers look like */
 };
 

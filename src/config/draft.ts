@@ -25,6 +25,7 @@ export interface DirectorMarks {
   sessionMax?: Position;
   sessionRate?: Position;
   sourceRate?: Position;
+  amplification?: Position;
   persistence?: Position;
   /** A server line that could not be read: the servers are not all there. */
   brokenServer?: Position;

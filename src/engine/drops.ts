@@ -18,6 +18,7 @@ export const DROP_REASONS = [
   { id: 12, name: 'rate_limit', text: "the new sessions of this second reached the director's `session rate`, or those of its source `session source-rate`" },
   { id: 13, name: 'fragment', text: 'a later fragment of a datagram whose first fragment was not seen' },
   { id: 14, name: 'ttl', text: 'its time to live had come to its end' },
+  { id: 15, name: 'amplification', text: 'a reply with which its session would have carried more than `session amplification` times the bytes of its client' },
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number]['name'];

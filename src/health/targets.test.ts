@@ -14,7 +14,7 @@ function director(servers: readonly Server[], port: number | null = null): Direc
   return {
     name: 'dns', vip: ip('198.51.100.1'), ports: { first: 5353, last: 5354 }, protocol: 'udp', balance: 'leastconn', mode: 'nat',
     check: { intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, port, inhibit: false, slowStartMs: 0, vip: false, damping: null }, probe: { kind: 'default' }, passive: null, persistence: null,
-    session: { kind: 'two-way', replies: 0, timeoutMs: null, max: null, rate: null, sourceRate: null },
+    session: { kind: 'two-way', replies: 0, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null },
     on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, servers, at,
   };
 }

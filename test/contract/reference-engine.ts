@@ -202,15 +202,18 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     if (!owner) return;
     const { live } = owner;
     const stats = live.servers.get(serverKey(owner.target));
-    for (const counter of [live.counters, stats, owner]) {
+    const { amplification } = live.want.session;
+    const carried = amplification === null || owner.bytesOut + data.length <= amplification * owner.bytesIn;
+    for (const counter of [live.counters, stats, carried ? owner : undefined]) {
       if (!counter) continue;
       counter.packetsOut++;
       counter.bytesOut += data.length;
     }
     if (owner.askedMs !== null && stats) stats.responseTimes[responseBucket((performance.now() - owner.askedMs) * 1e6)]++;
     owner.askedMs = null;
-    owner.listener.send(data, owner.from.port, owner.from.ip.text, () => {});
-    touch(owner);
+    if (carried) owner.listener.send(data, owner.from.port, owner.from.ip.text, () => {});
+    else drop(live, 'amplification');
+    if (carried) touch(owner);
     if (owner.outstanding > 0 && --owner.outstanding === 0) end(owner);
   }
 

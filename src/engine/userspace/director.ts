@@ -27,6 +27,8 @@ export interface RuntimeDirector {
   /** New sessions a second, of all and of one source; Infinity: no bound. */
   readonly rate: number;
   readonly sourceRate: number;
+  /** Bytes a session carries to its client for each of its client's; Infinity: no bound. */
+  readonly amplification: number;
   /** Server slots, parallel to desired.servers. */
   readonly serverSlots: readonly number[];
   /** Slots that take new sessions, in the picker's order. */
@@ -64,6 +66,7 @@ export function runtimeDirector(slotted: SlottedDirector, shared: SharedViews, c
     max: director.session.max ?? Infinity,
     rate: director.session.rate ?? Infinity,
     sourceRate: director.session.sourceRate ?? Infinity,
+    amplification: director.session.amplification ?? Infinity,
     serverSlots,
     candidates,
     picker: before?.pickerInput === pickerInput ? before.picker

@@ -152,7 +152,7 @@ export class Forwarder {
     return this.#forward(s, now);
   }
 
-  /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Call `replied` once it is sent. */
+  /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Ask `carries` before it is sent. */
   fromServer(upstream: number, endpoint: number): number {
     const s = endpoint < 0 ? -1 : this.table.findReply(upstream, endpoint);
     if (s >= 0 && this.#now < this.table.expiresAt[s]) return s;
@@ -177,36 +177,34 @@ export class Forwarder {
     if (session >= 0) this.table.requestAt[session] = now;
   }
 
-  /** Counts a reply of `length` bytes that came at `now` and was really sent to the client of `session`, and lets the session live on. */
+  /**
+   * Whether the client of session `s` gets a reply of `length` bytes that came at `now`. True: it counts as carried, since replies are sent in
+   * batches; call `replied` once it is sent, `unsent` when it could not be. False: beyond `session amplification`, dropped and counted.
+   */
+  carries(s: number, length: number, now: number): boolean {
+    const { table } = this;
+    const d = this.directors[this.slots.owner(table.server[s]).directorSlot];
+    if (d !== undefined && d.amplification !== Infinity && table.bytesOut[s] + length > d.amplification * table.bytesIn[s]) {
+      this.#answered(s, length, now);
+      return this.drop(d.slot, DROP_ID.amplification);
+    }
+    table.bytesOut[s] += length;
+    return true;
+  }
+
+  /** Counts a reply of `length` bytes that came at `now` and was really sent to the client of `s`, and lets the session live on. */
   replied(s: number, length: number, now: number): void {
     const { table } = this;
-    const slot = table.server[s];
-    const at = slot * SERVER_STRIDE;
-    this.#servers[at + C.packetsOut]++;
-    this.#servers[at + C.bytesOut] += length;
     table.packetsOut[s]++;
-    table.bytesOut[s] += length;
-    if (table.requestAt[s] > 0) {
-      this.#servers[at + C.responseTimes + responseBucket((now - table.requestAt[s]) * 1e6)]++;
-      table.requestAt[s] = 0;
-    }
-    const d = this.directors[this.slots.owner(slot).directorSlot];
-    if (d === undefined) return;
-    const base = d.slot * DIRECTOR_STRIDE;
-    this.#directors[base + D.packetsOut]++;
-    this.#directors[base + D.bytesOut] += length;
-    if (d.kind === REQUEST_REPLY) {
-      // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
-      if (table.awaited[s] > 0) table.awaited[s]--;
-      else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
-      else return;
-      if (table.state[s] !== SESSION_LIVE) return;
-      this.#counts.active(slot, -1);
-      if (table.awaited[s] === 0 && table.awaitedBefore[s] === 0) table.expiresAt[s] = now + ANSWERED_IDLE_MS;
-    } else if (table.state[s] === SESSION_LIVE) {
-      table.lastAt[s] = now;
-      table.expiresAt[s] = now + d.repliedMs;
-    }
+    const d = this.#answered(s, length, now);
+    if (d === undefined || d.kind === REQUEST_REPLY || table.state[s] !== SESSION_LIVE) return;
+    table.lastAt[s] = now;
+    table.expiresAt[s] = now + d.repliedMs;
+  }
+
+  /** Takes back what `carries` counted for a reply of session `s` that was not sent. */
+  unsent(s: number, length: number): void {
+    this.table.bytesOut[s] -= length;
   }
 
   /** Counts a drop of a director's datagram; always returns false. */
@@ -336,6 +334,37 @@ export class Forwarder {
     this.#counts.refs(slot, -1);
     const restMs = d?.kind === REQUEST_REPLY && answered ? REST_ANSWERED_MS : REST_MS;
     this.#upstreams.release(table.upstream[s], table.endpoint[s], now, restMs);
+  }
+
+  // The server has answered, whether or not its client may have the answer: a server is not to be judged silent for what was dropped here.
+  #answered(s: number, length: number, now: number): RuntimeDirector | undefined {
+    const { table } = this;
+    const slot = table.server[s];
+    const at = slot * SERVER_STRIDE;
+    this.#servers[at + C.packetsOut]++;
+    this.#servers[at + C.bytesOut] += length;
+    if (table.requestAt[s] > 0) {
+      this.#servers[at + C.responseTimes + responseBucket((now - table.requestAt[s]) * 1e6)]++;
+      table.requestAt[s] = 0;
+    }
+    const d = this.directors[this.slots.owner(slot).directorSlot];
+    if (d === undefined) return undefined;
+    const base = d.slot * DIRECTOR_STRIDE;
+    this.#directors[base + D.packetsOut]++;
+    this.#directors[base + D.bytesOut] += length;
+    if (d.kind === REQUEST_REPLY) this.#answerAwaited(s, slot, now);
+    return d;
+  }
+
+  #answerAwaited(s: number, slot: number, now: number): void {
+    const { table } = this;
+    // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
+    if (table.awaited[s] > 0) table.awaited[s]--;
+    else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
+    else return;
+    if (table.state[s] !== SESSION_LIVE) return;
+    this.#counts.active(slot, -1);
+    if (table.awaited[s] === 0 && table.awaitedBefore[s] === 0) table.expiresAt[s] = now + ANSWERED_IDLE_MS;
   }
 
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {

@@ -151,6 +151,7 @@ function directorTarget(d: DesiredDirector, own: DirectorSlot, sources: (server:
       sorry: sorry === undefined ? 0 : own.servers[serverKey(sorry)] + 1,
       source_rate: session.sourceRate ?? 0,
       rate: session.rate ?? 0,
+      amplification: session.amplification ?? 0,
     },
     pool: poolTarget(d, open, own),
     servers: Object.entries(own.servers).map(([key, slot]): ServerTarget => {

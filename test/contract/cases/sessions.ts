@@ -162,6 +162,40 @@ export const sessionCases: readonly Case[] = [
     },
   },
   {
+    name: "session amplification: a session carries so many times its client's bytes, the rest is dropped and counted; another director is not held to it, and a change moves nobody",
+    async run({ apply, vip, client, server, dropped, sessions, reading }) {
+      const [at, beside, a, c, free] = [await vip(), await vip(), await server('a', { behaviour: 'silent' }), await client(), await client()];
+      const unlimited = director(beside, [a.line()], { name: 'beside' });
+      await apply(director(at, [a.line()], { session: session('two-way', { amplification: 3 }) }), unlimited);
+      await c.send(Buffer.alloc(100), at);
+      const { from } = await a.peer.inbox.take();
+      for (let n = 0; n < 20; n++) await a.peer.send(Buffer.alloc(100), from);
+      await dropped('amplification', 17);
+      for (let n = 0; n < 3; n++) assert.equal((await c.inbox.take()).data.length, 100);
+      const [{ bytesIn, bytesOut, packetsOut }] = await sessions({ director: 'main' });
+      assert.deepEqual([bytesIn, bytesOut, packetsOut, (await reading()).packetsOut], [100, 300, 3, 20], 'what the server sent is counted as sent by it');
+
+      await c.send(Buffer.alloc(10), at);
+      await a.peer.inbox.take();
+      await a.peer.send(Buffer.alloc(31), from);
+      await dropped('amplification', 18);
+      await a.peer.send(Buffer.alloc(30), from);
+      assert.equal((await c.inbox.take()).data.length, 30);
+
+      await free.send('x', beside);
+      const other = await a.peer.inbox.take();
+      for (let n = 0; n < 20; n++) await a.peer.send(Buffer.alloc(100), other.from);
+      for (let n = 0; n < 20; n++) await free.inbox.take();
+      assert.equal((await reading('beside')).drops.amplification, 0);
+
+      await apply(director(at, [a.line()]), unlimited);
+      await a.peer.send(Buffer.alloc(1000), from);
+      assert.equal((await c.inbox.take()).data.length, 1000);
+      assert.equal((await reading()).sessionsCreated, 1);
+      assert.equal(c.inbox.all.length, 5);
+    },
+  },
+  {
     name: 'session rate: all sources together make so many new sessions a second, over all workers; another director has its own',
     async run({ apply, vip, world, client, server, ask, tell, reading }) {
       const [at, beside, a] = [await vip(), await vip(), await server('a')];

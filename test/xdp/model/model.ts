@@ -49,6 +49,8 @@ interface Fragment {
   readonly counter: number;
   readonly seenAt: number;
   readonly server: Server;
+  /** So are those after it. */
+  readonly dropped: boolean;
 }
 
 const PASS: Outcome = { verdict: 'pass' };
@@ -232,7 +234,7 @@ export class Model {
     Object.assign(s, {
       family: from.family, kind: settings.kind, client: from.client, clientPort: from.clientPort, vip: from.vip, vipPort: from.vipPort, way: from.way,
       source: server.source ?? from.client, sourcePort: 0, serverPort: server.port || from.vipPort, server: server.slot, director: settings.slot,
-      expires: this.now + idle, last: this.now, epoch: this.now + settings.unreplied, awaited: 0, awaitedBefore: 0, asked: false, packetsOut: 0,
+      expires: this.now + idle, last: this.now, epoch: this.now + settings.unreplied, awaited: 0, awaitedBefore: 0, asked: false, packetsOut: 0, bytesIn: 0, bytesOut: 0,
     } satisfies Partial<Session>);
     if (server.mode === 'nat' && !this.#takePort(s, server)) {
       s.state = 'free';
@@ -313,9 +315,10 @@ export class Model {
 
   #toServer(bytes: Buffer, udp: Udp, s: Session, from: Origin): Outcome {
     const server = this.#server(s);
-    const { unreplied, replied } = this.#director(s).settings;
+    const { unreplied, replied, amplification } = this.#director(s).settings;
     count(server.counters, 'packets_in');
     count(server.counters, 'bytes_in', udp.length);
+    s.bytesIn += amplification > 0 ? Math.min(udp.length, udp.present) : udp.length;
     s.last = this.now;
     s.expires = this.now + (s.kind === 'two_way' && (s.packetsOut > 0 || server.mode !== 'nat') ? replied : unreplied);
     s.asked = true;
@@ -339,13 +342,23 @@ export class Model {
     count(server.counters, 'bytes_out', udp.length);
     if (s.asked) count(server.counters, 'responses');
     s.asked = false;
-    s.packetsOut++;
-    if (s.state === 'live') this.#answered(s, server);
+    const { amplification } = this.#director(s).settings;
+    const carried = amplification === 0 || s.bytesOut + udp.length <= amplification * s.bytesIn;
+    if (carried) {
+      s.packetsOut++;
+      s.bytesOut += udp.length;
+    }
+    if (s.state === 'live') this.#answered(s, server, carried);
+    if (!carried) {
+      if (udp.fragment >= 0) this.#remember(bytes, udp, { src: '', dst: '', way: null, counter: this.fragmentId++ >>> 0, seenAt: this.now, server, dropped: true });
+      return this.#lost(this.#director(s), 'amplification');
+    }
     return this.#deliver(bytes, udp, server, { there: s.way, back: from }, { src: s.vip, dst: s.client, sport: s.vipPort, dport: s.clientPort }, 'nat');
   }
 
-  #answered(s: Session, server: Server): void {
+  #answered(s: Session, server: Server, carried: boolean): void {
     if (s.kind !== 'request_reply') {
+      if (!carried) return;
       s.last = this.now;
       s.expires = this.now + this.#director(s).settings.replied;
       return;
@@ -376,12 +389,16 @@ export class Model {
       complete(packet, 0, at, family);
     } else {
       const counter = this.fragmentId++ >>> 0;
-      this.fragments.set(fragmentKey(bytes, l3, family, udp.fragment), { src: ends.src, dst: ends.dst, way, counter, seenAt: this.now, server });
+      this.#remember(bytes, udp, { src: ends.src, dst: ends.dst, way, counter, seenAt: this.now, server, dropped: false });
       if (mode === 'nat') renumber(packet, 0, family, udp.fragment - l3, counter);
     }
     age(packet, 0, family);
     if (mode === 'nat') rewrite(packet, 0, at, family, ends);
     return this.#send(mode === 'tunnel' ? tunnelled(packet, family, server.encap, ends.dst, length) : packet, family, way, director);
+  }
+
+  #remember(bytes: Buffer, { l3, family, fragment }: Udp, first: Fragment): void {
+    this.fragments.set(fragmentKey(bytes, l3, family, fragment), first);
   }
 
   #later(bytes: Buffer, { family, l3, fragment }: Later): Outcome {
@@ -391,6 +408,7 @@ export class Model {
       if (this.#options.isVip(dst)) count(this.ofNone, 'fragment');
       return PASS;
     }
+    if (first.dropped) return DROP;
     count(this.ofNone, 'fragments');
     const { server, way, counter } = first;
     const director = this.#of(this.directors, server.director);

@@ -72,6 +72,8 @@ export interface DirectorSettings {
   readonly replied: number;
   readonly max: number;
   readonly replies: number;
+  /** 0: no bound. */
+  readonly amplification: number;
   /** 0: none. */
   readonly persistence: number;
   readonly prefix: number;

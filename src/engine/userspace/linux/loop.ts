@@ -316,9 +316,12 @@ export class LinuxLoop implements WorkerIo {
     const name = this.#clientNames.pointer(s);
     let from = 0;
     do {
-      // Flushing only sends: the slots of the replies still being read stay as they are.
-      if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#front.fds);
-      this.#toClients.add(listener, this.#replyBox.slot(i) + from, Math.min(step, length - from), name, l.nameLength, s, 0, control, controlLength);
+      const bytes = Math.min(step, length - from);
+      if (this.forwarder.carries(s, bytes, this.#now)) {
+        // Flushing only sends: the slots of the replies still being read stay as they are.
+        if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#front.fds);
+        this.#toClients.add(listener, this.#replyBox.slot(i) + from, bytes, name, l.nameLength, s, 0, control, controlLength);
+      }
       from += step;
     } while (from < length);
   }
@@ -345,7 +348,10 @@ export class LinuxLoop implements WorkerIo {
     return {
       sending: () => undefined,
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
-      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno)),
+      failed: (session, _tag, length, errno) => {
+        this.forwarder.unsent(session, length);
+        this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno));
+      },
       pendingError: () => undefined,
       tooBig: (listener) => this.#sockets.tuning.allowFragments(this.#front.fds[listener]),
     };

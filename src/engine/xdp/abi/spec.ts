@@ -133,7 +133,8 @@ export const DIRECTOR: StructSpec = {
     f('dest_hash', 'u32', 'hashIp of the VIP'),
     f('sorry', 'u32', 'slot + 1; 0: none'),
     f('source_rate', 'u32', 'new sessions a second of one source address; 0: no bound'), f('rate', 'u32', 'new sessions a second of all; 0: no bound'),
-    f('pad', 'u32', undefined, 4),
+    f('amplification', 'u32', 'bytes a session carries to its client for each of its client\'s; 0: no bound'),
+    f('pad', 'u32', undefined, 3),
     f('sessions', 'u32', 'live'), f('position', 'u32', 'of the rotation'), f('rate_second', 'u32', 'the second that rate_count counts in'), f('rate_count', 'u32'), f('pad2', 'u32', undefined, 12),
   ],
 };
@@ -204,7 +205,7 @@ export const FRAGMENT: StructSpec = {
   name: 'fragment', size: 64, about: 'What the first fragment found out, for those after it.',
   fields: [
     f('src_be', 'u32', 'new addresses', 4), f('dst_be', 'u32', undefined, 4), f('hop', 'u64'), f('new_id', 'u32', 'sources share an address, so identifications are renumbered'),
-    f('tick', 'u32'), f('director', 'u16'), f('mode', 'u8'), f('pad8', 'u8'), f('server', 'u32'), f('pad', 'u32', undefined, 2),
+    f('tick', 'u32'), f('director', 'u16'), f('mode', 'u8'), f('dropped', 'u8', '1: so are those after it'), f('server', 'u32'), f('pad', 'u32', undefined, 2),
   ],
 };
 

@@ -10,6 +10,9 @@ import { A, A6, B, CLIENT, one, one6, OWN, two, VIP, VIP6 } from './names.ts';
 
 const from = (client: number | string, port: number, server = A) =>
   up(udp({ src: typeof client === 'string' ? client : `192.0.2.${client}:1`, dst: VIP }), udp({ src: `${OWN}:${port}`, dst: server, ttl: 63 }));
+/** A reply of so many bytes to a client's session. */
+const answered = (server: string, port: number, client: number, bytes: number, out?: 'drop') =>
+  down(udp({ src: server, dst: `${OWN}:${port}`, payload: Buffer.alloc(bytes) }), out ?? udp({ src: VIP, dst: `192.0.2.${client}:1`, payload: Buffer.alloc(bytes), ttl: 63 }));
 const refused = (client: number | string) => up(udp({ src: typeof client === 'string' ? client : `192.0.2.${client}:1`, dst: VIP }), 'drop');
 
 /** Sets states of records that nobody may have, so that the table is as full as a row wants it. */
@@ -215,6 +218,43 @@ export const limitRows: readonly Row[] = [
       ...[1, 2, 3, 4, 5, 6].map((n) => up(udp({ src: `192.0.2.${n}:1`, dst: VIP }), udp({ src: `192.0.2.${n}:1`, dst: VIP, ttl: 63 }), { gateway: macOf('10.0.0.11') })),
     ],
     after: { servers: { a: { packets_in: 6, bytes_in: 24 } }, directors: { dns: { stateless: 6 } }, globals: { cursor: 6 * lookedAt(16) } },
+  },
+  {
+    name: 'amplification: a session carries three times its client\'s bytes and not one more, more when its client sends more; another director is not held to it',
+    layout: {
+      directors: {
+        dns: { vip: VIP, servers: { a: { at: A } }, fields: { amplification: 3 } },
+        sip: { vip: '198.51.100.1:5060', servers: { b: { at: B } } },
+      },
+    },
+    steps: [
+      from(7, 1024), answered(A, 1024, 7, 12), answered(A, 1024, 7, 1, 'drop'), answered(A, 1024, 7, 0), from(7, 1024), answered(A, 1024, 7, 13, 'drop'), answered(A, 1024, 7, 12),
+      up(udp({ src: '192.0.2.7:1', dst: '198.51.100.1:5060' }), udp({ src: `${OWN}:1024`, dst: B, ttl: 63 })),
+      down(udp({ src: B, dst: `${OWN}:1024`, payload: Buffer.alloc(1400) }), udp({ src: '198.51.100.1:5060', dst: '192.0.2.7:1', payload: Buffer.alloc(1400), ttl: 63 })),
+    ],
+    after: {
+      servers: { a: { ...live(1), packets_in: 2, bytes_in: 8, packets_out: 5, bytes_out: 38, responses: 2, port_next: 1 }, b: { ...live(1), packets_out: 1, bytes_out: 1400, responses: 1, port_next: 1 } },
+      directors: { dns: { sessions: 1, position: 1, amplification: 2 }, sip: { sessions: 1, position: 1 } }, globals: { sessions: 2, records: 2, cursor: 2 },
+    },
+  },
+  {
+    name: 'amplification: a reply that is dropped answers for its server, and does not keep the session',
+    layout: {
+      directors: {
+        dns: { vip: VIP, servers: { a: { at: A } }, fields: { amplification: 1 } },
+        ntp: { vip: '198.51.100.2:123', kind: 'request_reply', servers: { b: { at: B } }, fields: { amplification: 1 } },
+      },
+    },
+    steps: [
+      from(7, 1024), answered(A, 1024, 7, 5, 'drop'),
+      up(udp({ src: '192.0.2.7:1', dst: '198.51.100.2:123' }), udp({ src: `${OWN}:1024`, dst: B, ttl: 63 })), down(udp({ src: B, dst: `${OWN}:1024`, payload: Buffer.alloc(5) }), 'drop'),
+      // 30 s without a reply, a second after the last answer of a request.
+      later(31_000), sweeps({ done: 2 }),
+    ],
+    after: {
+      servers: { a: { packets_in: 1, bytes_in: 4, packets_out: 1, bytes_out: 5, responses: 1, created: 1, unanswered: 1, refs: 1, port_next: 1 }, b: { packets_in: 1, bytes_in: 4, packets_out: 1, bytes_out: 5, responses: 1, created: 1, unanswered: 1, refs: 1, port_next: 1 } },
+      directors: { dns: { position: 1, amplification: 1 }, ntp: { position: 1, amplification: 1 } }, globals: { records: 2, cursor: 2 },
+    },
   },
   {
     name: 'session max holds in gateway mode too: no way round it without a session',
