@@ -21,6 +21,7 @@ import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readi
 import { createAnswers } from './answers.ts';
 import { createEventLog } from './events.ts';
 import { handOver, type Estate, type Inheritance } from './handover.ts';
+import { createLossEvents } from './losses.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
 import { createNatCounts } from './nat-counts.ts';
@@ -160,6 +161,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   };
   const watch = createWatch(core, tracker);
   const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes(), recentFrom: (now) => sampler.recentFrom(now) });
+  const tellLosses = createLossEvents(events);
   const natCounts = createNatCounts(core);
   const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
@@ -181,7 +183,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
   /** The reading that the sampler takes once a second is also what passive health and the alarms go by. */
   async function watchedReading(): ReturnType<Engine['read']> {
     const now = await reading.get();
-    if (life === 'started') watch.take(now);
+    if (life === 'started') {
+      watch.take(now);
+      tellLosses(sampler.recentFrom(now), now);
+    }
     return now;
   }
 
