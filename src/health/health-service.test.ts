@@ -15,7 +15,7 @@ const REFUSED: CheckResult = { ok: false, detail: 'ICMP port unreachable', laten
 const SILENT: CheckResult = { ok: false, detail: 'no answer', latencyMs: 1 };
 
 function target(key: string, more: Partial<Target> = {}): Target {
-  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, slowStartMs: 0, damping: null, ...more };
+  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, via: null, slowStartMs: 0, damping: null, ...more };
 }
 
 function set(options: { answer?: (t: Target) => CheckResult; maxInFlight?: number; aheadMs?: number } = {}) {

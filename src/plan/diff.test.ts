@@ -39,7 +39,7 @@ test('every step is one line that names what changes', () => {
 
 const web: DesiredDirector = {
   name: 'web', vip: parseIp('10.0.0.3') as Ip, ports: { first: 8000, last: 8000 }, protocol: 'udp', mode: 'nat', balance: 'leastconn', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
   servers: [1, 2].map((n) => ({ name: `web${n}`, ip: parseIp(`10.0.0.2${n}`) as Ip, port: 8000, weight: 10, state: 'up', sorry: false })),
 };
 const of = (...directors: DesiredDirector[]): Desired => ({ directors });

@@ -16,7 +16,7 @@ const VIP = { ip: local(1), port: 5300 };
 const SERVER = { ip: local(11), port: 5301 };
 const DIRECTOR: DesiredDirector = {
   name: 'echo', vip: { family: 4, text: VIP.ip }, ports: { first: VIP.port, last: VIP.port }, protocol: 'udp', mode: 'nat', balance: 'roundrobin', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
   servers: [{ name: 'one', ip: { family: 4, text: SERVER.ip }, port: SERVER.port, weight: 1, state: 'up', sorry: false }],
 };
 /** Of linux/loop.ts: what its epoll remembers of a listener. */

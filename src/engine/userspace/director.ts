@@ -24,6 +24,9 @@ export interface RuntimeDirector {
   readonly unrepliedMs: number;
   readonly repliedMs: number;
   readonly max: number;
+  /** New sessions a second, of all and of one source; Infinity: no bound. */
+  readonly rate: number;
+  readonly sourceRate: number;
   /** Server slots, parallel to desired.servers. */
   readonly serverSlots: readonly number[];
   /** Slots that take new sessions, in the picker's order. */
@@ -59,6 +62,8 @@ export function runtimeDirector(slotted: SlottedDirector, shared: SharedViews, c
     unrepliedMs: timeoutMs ?? (kind === REQUEST_REPLY ? REQUEST_TIMEOUT_MS : UNREPLIED_TIMEOUT_MS),
     repliedMs: timeoutMs ?? REPLIED_TIMEOUT_MS,
     max: director.session.max ?? Infinity,
+    rate: director.session.rate ?? Infinity,
+    sourceRate: director.session.sourceRate ?? Infinity,
     serverSlots,
     candidates,
     picker: before?.pickerInput === pickerInput ? before.picker

@@ -9,7 +9,7 @@ import type { Question, WorkerHandle } from './workers.ts';
 
 const director = (name: string, port = 53, protocol: 'udp' | 'tcp' = 'udp'): DesiredDirector => ({
   name, vip: { family: 4, text: '192.0.2.1' }, ports: { first: port, last: port }, protocol, mode: 'nat', balance: 'leastconn', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null },
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null },
   on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
   sourceNat: null,
   servers: [{ name: 'a', ip: { family: 4, text: '10.0.0.1' }, port: 53, weight: 1, state: 'up', sorry: false }],

@@ -31,7 +31,7 @@ function director({ states = ['up', 'up'], session = {}, on = {}, weights = [], 
     director: {
       name: 'd', vip: ip('192.0.2.1'), ports: { first: 53, last: 53 }, protocol: 'udp', mode: 'nat', balance, sourceNat: null,
       persistence: persistenceMs === undefined ? null : { timeoutMs: persistenceMs, prefix4: 32, prefix6: 128 },
-      session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, ...session },
+      session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, ...session },
       on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' }, ...on },
       servers: states.map((state, i) => ({ name: `s${i}`, ip: ip(`10.0.0.${i + 1}`), port: 53, weight: weights[i] ?? 1, state, sorry: false })),
     },
@@ -55,11 +55,15 @@ function world(setting: Setting = {}, maxSockets = 1000) {
     f.sent(f.serverSlot, f.session, 10);
     return f.serverSlot;
   };
+  const from = ([a0, a1, a2, a3]: readonly number[], port: number, now: number): boolean => {
+    f.tick(now);
+    return f.fromClient(0, swap16(port), a0, a1, a2, a3, 10, now);
+  };
   const reply = (now: number): void => f.replied(f.session, 20, now);
   const apply = (next: Setting, now: number): void => f.apply([(slotted = director(next))], now);
   const reading = () => sumReading(shared, [slotted], '', 0, {}).directors[0];
   const drops = (): Partial<Record<DropReason, number>> => Object.fromEntries(Object.entries(reading().drops).filter(([, n]) => n > 0));
-  return { f, shared, refused, send, reply, apply, reading, drops };
+  return { f, shared, refused, send, from, reply, apply, reading, drops };
 }
 
 describe('an ICMP error', () => {
@@ -110,6 +114,28 @@ describe('two-way sessions', () => {
     assert.deepEqual(w.drops(), { session_max: 1 });
     w.f.sweep(30_000);
     assert.notEqual(w.send(2, 30_000), -1);
+  });
+
+  it('are refused above `rate` until the next whole second; those that live go on, and what is refused is not made', () => {
+    const w = world({ session: { rate: 2 } });
+    assert.deepEqual([w.send(1, 10_000), w.send(2, 10_500), w.send(3, 10_999)].map((s) => s >= 0), [true, true, false]);
+    assert.notEqual(w.send(1, 10_999), -1);
+    assert.notEqual(w.send(3, 11_000), -1);
+    assert.deepEqual([w.drops(), w.reading().sessions], [{ rate_limit: 1 }, 3]);
+  });
+
+  it('are refused above `source-rate` of their address alone; one that may not make more takes nothing of the rate of all', () => {
+    const w = world({ session: { rate: 3, sourceRate: 1 } });
+    const [ours, theirs, third] = [0x0100007f, 0x0200007f, 0x0300007f];
+    assert.deepEqual([1, 2, 3].map((port) => w.from([0, 0, 0, ours], port, 0)), [true, false, false]);
+    assert.deepEqual([theirs, third, 7].map((source) => w.from([0, 0, 0, source], 1, 900)), [true, true, false]);
+    assert.deepEqual(w.drops(), { rate_limit: 3 });
+    assert.equal(w.from([0, 0, 0, ours], 2, 1000), true);
+  });
+
+  it('are counted by the /64 of an IPv6 source', () => {
+    const w = world({ session: { sourceRate: 1 } });
+    assert.deepEqual([[1, 2, 3, 4], [1, 2, 9, 9], [1, 3, 3, 4]].map((source) => w.from(source, 1, 0)), [true, false, true]);
   });
 
   it('are dropped for want of a port when every socket is taken or resting', () => {

@@ -9,6 +9,7 @@ import { Chooser } from './chooser.ts';
 import { Counts } from './counts.ts';
 import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type RuntimeDirector, type SharedClock } from './director.ts';
 import type { SlottedDirector } from './protocol.ts';
+import { Rates } from './rates.ts';
 import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots, type SlotsHandover } from './server-slots.ts';
 import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey, type SessionsHandover } from './sessions.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, WORKER_COUNTER, type SharedViews } from './shared.ts';
@@ -41,12 +42,14 @@ export interface ForwarderHandover {
   readonly orphanReplies: number;
   readonly noDirector: number;
   readonly persistenceEvictions: number;
+  readonly sourceEvictions: number;
 }
 
 export class Forwarder {
   readonly table: SessionTable;
   readonly slots: ServerSlots;
   readonly chooser: Chooser;
+  readonly rates: Rates;
   readonly shared: SharedViews;
   readonly clock: SharedClock = { ds: 0 };
   /** By director slot. */
@@ -83,6 +86,7 @@ export class Forwarder {
     this.table = new SessionTable(options.maxSessions);
     this.slots = new ServerSlots(options.shared.limits.servers);
     this.chooser = new Chooser(options.shared, this.clock);
+    this.rates = new Rates(options.shared, this.clock);
     this.#upstreams = options.upstreams;
     this.#servers = options.shared.serverCounters[options.worker];
     this.#directors = options.shared.directorCounters[options.worker];
@@ -93,6 +97,7 @@ export class Forwarder {
     this.orphanReplies = before[WORKER_COUNTER.orphanReplies];
     this.noDirector = before[WORKER_COUNTER.noDirector];
     this.chooser.persistence.evictions = before[WORKER_COUNTER.persistenceEvictions];
+    this.rates.sources.evictions = before[WORKER_COUNTER.sourceEvictions];
   }
 
   /** Sets the time for the datagrams that follow; once a batch. `now` is milliseconds since the shared epoch. */
@@ -268,7 +273,7 @@ export class Forwarder {
   handover(): ForwarderHandover {
     return {
       sessions: this.table.handover(), slots: this.slots.handover(), pools: this.#upstreams.handover(),
-      orphanReplies: this.orphanReplies, noDirector: this.noDirector, persistenceEvictions: this.chooser.persistence.evictions,
+      orphanReplies: this.orphanReplies, noDirector: this.noDirector, persistenceEvictions: this.chooser.persistence.evictions, sourceEvictions: this.rates.sources.evictions,
     };
   }
 
@@ -282,6 +287,7 @@ export class Forwarder {
     this.orphanReplies = handover.orphanReplies;
     this.noDirector = handover.noDirector;
     this.chooser.persistence.evictions = handover.persistenceEvictions;
+    this.rates.sources.evictions = handover.sourceEvictions;
     this.#sweepAt = now;
   }
 
@@ -341,6 +347,10 @@ export class Forwarder {
   }
 
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
+    if (!this.rates.admit(d, a0, a1, a2, a3)) {
+      this.drop(d.slot, DROP_ID.rate_limit);
+      return -1;
+    }
     if (this.#counts.sessions(d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
     if (!this.table.hasRoom) return this.#refuse(d.slot, DROP_ID.table_full);
     const endpoint = this.slots.endpointOf(slot, l.vipPort);

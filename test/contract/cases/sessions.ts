@@ -140,6 +140,42 @@ export const sessionCases: readonly Case[] = [
     },
   },
   {
+    name: 'session source-rate: one address makes so many new sessions a second, another is not held to it, and those that live go on',
+    async run({ apply, vip, world, client, server, ask, tell, dropped, reading }) {
+      const [at, a, one, other] = [await vip(), await server('a'), await client({ ip: world.clientIp(0) }), await client({ ip: world.clientIp(1) })];
+      await apply(director(at, [a.line()], { session: session('two-way', { sourceRate: 1 }) }));
+      assert.equal(await ask(one, at), 'a');
+      const more = await Promise.all(Array.from({ length: 20 }, () => client({ ip: one.at.ip })));
+      const began = Date.now();
+      for (const c of more) await tell(c, at);
+      await ask(other, at);
+      // Whole seconds of a clock that is not ours: one that began meanwhile lets one more through.
+      const { sessionsCreated, drops } = await until('all of them to be counted', () => reading(), (r) => r.sessionsCreated + r.drops.rate_limit === 22);
+      assert.ok(sessionsCreated <= 3 + Math.ceil((Date.now() - began) / 1000), `${sessionsCreated} sessions, ${drops.rate_limit} dropped`);
+      for (let n = 0; n < 10; n++) assert.equal(await ask(one, at), 'a');
+      await dropped('rate_limit', drops.rate_limit);
+      const late = more.at(-1)!;
+      await until('the next second', async () => {
+        await tell(late, at);
+        return late.inbox.all.length;
+      }, (answers) => answers > 0);
+    },
+  },
+  {
+    name: 'session rate: all sources together make so many new sessions a second, over all workers; another director has its own',
+    async run({ apply, vip, world, client, server, ask, tell, reading }) {
+      const [at, beside, a] = [await vip(), await vip(), await server('a')];
+      const clients = await Promise.all(Array.from({ length: 40 }, (_, n) => client({ ip: world.clientIp(n) })));
+      await apply(director(at, [a.line()], { session: session('two-way', { rate: 5 }) }), director(beside, [a.line()], { name: 'beside' }));
+      const began = Date.now();
+      for (const c of clients) await tell(c, at);
+      for (const c of clients) assert.equal(await ask(c, beside), 'a');
+      const { sessionsCreated } = await until('all of them to be counted', () => reading(), (r) => r.sessionsCreated + r.drops.rate_limit === 40);
+      const seconds = 1 + Math.ceil((Date.now() - began) / 1000);
+      assert.ok(sessionsCreated >= 5 && sessionsCreated <= 5 * seconds, `${sessionsCreated} sessions in ${seconds} s`);
+    },
+  },
+  {
     name: 'a fixed source port is served right through add, drain, remove, delete and re-add',
     async run({ apply, vip, world, client, server, ask, tell, sessions }) {
       const at = await vip();

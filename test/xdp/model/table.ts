@@ -58,6 +58,8 @@ export class Table {
       if (i === ALLOC_PROBES && this.limit < this.capacity) {
         this.cursor = this.limit;
         this.limit *= 2;
+      } else if (i !== 0 && i % ALLOC_PROBES === 0) {
+        this.cursor += Math.floor(this.limit / 2) + Math.floor(this.limit / 8);
       }
       const s = this.records[(this.cursor++ >>> 0) % this.limit];
       if (s.state === 'free' || age(s)) {

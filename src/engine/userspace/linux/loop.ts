@@ -143,6 +143,7 @@ export class LinuxLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.maxSessions;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
+    this.#worker[WORKER_COUNTER.sourceEvictions] = this.forwarder.rates.sources.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
     this.#worker[WORKER_COUNTER.segmented] = this.#toServers.segmented + this.#toClients.segmented;
   }

@@ -5,7 +5,7 @@ import { listenersOf } from '../listeners.ts';
 import type { SharedBuffers } from '../shared.ts';
 import { startWorker } from '../workers.ts';
 import { Descriptors, descriptorTable } from './descriptors.ts';
-import { loadLibc, Memory, raiseOpenFiles } from './libc.ts';
+import { loadLibc, Memory, raiseOpenFiles, reserveDescriptors } from './libc.ts';
 import { Sockets } from './sockets.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
@@ -17,6 +17,7 @@ export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Li
   const libc = loadLibc();
   const files = raiseOpenFiles(libc);
   const limits = { ...wanted, max_upstream_sockets: Math.min(wanted.max_upstream_sockets, Math.max(Math.floor(files / 2), files - SPARE_FILES)) };
+  reserveDescriptors(libc, Math.min(files, limits.max_upstream_sockets + SPARE_FILES));
   const sockets = new Sockets(libc);
   const descriptors = descriptorTable(files);
   /** By worker: listeners of a dead one, for the one that takes its place. */

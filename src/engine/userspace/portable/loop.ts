@@ -109,6 +109,7 @@ export class PortableLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
+    this.#worker[WORKER_COUNTER.sourceEvictions] = this.forwarder.rates.sources.evictions;
   }
 
   close(): void {
