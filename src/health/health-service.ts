@@ -321,9 +321,19 @@ function bytesAsList(_key: string, value: unknown): unknown {
   return value instanceof Uint8Array ? [...value] : value;
 }
 
-const realTimer: SetTimer = (fn, ms) => {
-  const timer = setTimeout(fn, ms);
-  return () => clearTimeout(timer);
+/**
+ * What came in before the timer was due is read before it runs: libuv looks at timers first, so that after a second without the processor each
+ * check would time out with its answer in the socket, and a balancer short of time would put its servers out for it.
+ */
+export const realTimer: SetTimer = (fn, ms) => {
+  let turn: NodeJS.Immediate | null = null;
+  const timer = setTimeout(() => {
+    turn = setImmediate(fn);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    if (turn !== null) clearImmediate(turn);
+  };
 };
 
 /** Between checks nothing here keeps the process alive. */

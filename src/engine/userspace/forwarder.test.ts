@@ -70,6 +70,23 @@ function world(setting: Setting = {}, maxSockets = 1000) {
   return { f, shared, refused, send, from, reply, apply, reading, drops };
 }
 
+describe('an ICMP error', () => {
+  it('is about something that was sent only when a session ties its port to its server, or the port is of one-way datagrams', () => {
+    const w = world();
+    w.send(1000, 0);
+    const [upstream, endpoint] = [w.f.toUpstream, w.f.toEndpoint];
+    assert.equal(w.f.sendsFrom(upstream, endpoint), true);
+    assert.equal(w.f.sendsFrom(upstream, -1), false, 'no server of ours');
+    assert.equal(w.f.sendsFrom(upstream, endpoint + 1), false, 'another server');
+    assert.equal(w.f.sendsFrom(upstream + 1, endpoint), false, 'another port');
+    w.f.end(w.f.session, 1);
+    assert.equal(w.f.sendsFrom(upstream, endpoint), false, 'a session that has ended');
+    const oneWay = world({ session: { kind: 'one-way' } });
+    oneWay.send(1000, 0);
+    assert.equal(oneWay.f.sendsFrom(oneWay.f.toUpstream, oneWay.f.toEndpoint), true);
+  });
+});
+
 describe('two-way sessions', () => {
   it('stay with their server until idle: 30 s before a reply, 120 s after one', () => {
     const w = world();

@@ -161,6 +161,14 @@ export class Forwarder {
     return -1;
   }
 
+  /**
+   * Returns whether datagrams go from this upstream socket to this endpoint: an ICMP error of any other pair is about nothing that was sent, whoever
+   * made it. A stranger must find a port with a session to put a server out.
+   */
+  sendsFrom(upstream: number, endpoint: number): boolean {
+    return endpoint >= 0 && (this.#upstreams.isOneWay(upstream) || this.table.findReply(upstream, endpoint) >= 0);
+  }
+
   /** Counts a datagram of `length` bytes really sent to the server of `fromClient`'s last answer (or of the given slot and session). */
   sent(serverSlot: number, session: number, length: number): void {
     const at = serverSlot * SERVER_STRIDE;

@@ -3,6 +3,9 @@ import { ECONNREFUSED, EHOSTUNREACH, Memory, MSG_DONTWAIT, MSG_ERRQUEUE, type Li
 
 const ORIGIN_ICMP = 2;
 const ORIGIN_ICMP6 = 3;
+/** Destination unreachable (RFC 792, RFC 4443). Others, as a time to live that ended on the way, become the same errno and say nothing of the server. */
+const UNREACHABLE = 3;
+const UNREACHABLE6 = 1;
 /** Errors read per visit: the queue is bounded by the socket's receive buffer, the visit by this. */
 const MOST = 64;
 
@@ -38,8 +41,9 @@ export class ErrorQueue {
       // One control message: 16 bytes of cmsghdr, then sock_extended_err.
       const errno = this.#control.words[4];
       const origin = this.#control.bytes[20];
+      const type = this.#control.bytes[21];
       const code = this.#control.bytes[22];
-      if (origin !== ORIGIN_ICMP && origin !== ORIGIN_ICMP6) continue;
+      if (!(origin === ORIGIN_ICMP && type === UNREACHABLE) && !(origin === ORIGIN_ICMP6 && type === UNREACHABLE6)) continue;
       if (errno === ECONNREFUSED) events.unreachable(this.#name.ints, 'ICMP port unreachable');
       else if (errno === EHOSTUNREACH) events.unreachable(this.#name.ints, `ICMP host unreachable (code ${code})`);
     }

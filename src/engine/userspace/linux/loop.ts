@@ -362,7 +362,9 @@ export class LinuxLoop implements WorkerIo {
       unreachable: (name, detail) => {
         const portBe = name[0] >>> 16;
         const v4 = (name[0] & 0xffff) === AF_INET;
-        this.forwarder.refused(v4 ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.slots.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
+        const { endpoints } = this.forwarder.slots;
+        const endpoint = v4 ? endpoints.find(portBe, 0, 0, 0, name[1]) : endpoints.find(portBe, name[2], name[3], name[4], name[5]);
+        if (this.forwarder.sendsFrom(number, endpoint)) this.forwarder.refused(endpoint, detail);
       },
     });
   }
