@@ -1,6 +1,6 @@
 /** A packet thread that dies in the middle of traffic: what it had open is closed, another takes its place, and no client is left with nobody to hear it. */
 import assert from 'node:assert/strict';
-import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { EngineEvent, Reading } from '../../src/engine/engine.ts';
 import { createUserspaceEngine } from '../../src/engine/userspace/index.ts';
@@ -8,6 +8,7 @@ import type { DesiredDirector } from '../../src/plan/desired.ts';
 import { Mailbox, until } from '../contract/mailbox.ts';
 import { openSocket } from '../fixtures/echo.ts';
 import { local } from '../fixtures/loopback.ts';
+import { packetEpolls } from '../fixtures/packet-epolls.ts';
 import { withScope } from '../fixtures/scope.ts';
 
 const VIP = { ip: local(1), port: 5300 };
@@ -17,22 +18,7 @@ const DIRECTOR: DesiredDirector = {
   session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
   servers: [{ name: 'one', ip: { family: 4, text: SERVER.ip }, port: SERVER.port, weight: 1, state: 'up', sorry: false }],
 };
-/** Of linux/loop.ts: what its epoll remembers of a listener. */
-const LISTENER_TAG = 1 << 28;
 const CLIENTS = 64;
-
-/** Descriptors of the epolls that packet threads wait on, found by what they watch (man 5 proc, fdinfo). */
-function packetEpolls(): readonly number[] {
-  return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
-    try {
-      if (!readlinkSync(`/proc/self/fd/${fd}`).includes('[eventpoll]')) return false;
-      const watched = [...readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').matchAll(/data:\s*([0-9a-f]+)/g)];
-      return watched.some(([, data = '']) => Number.parseInt(data, 16) < 2 ** 32 && (Number.parseInt(data, 16) & LISTENER_TAG) !== 0);
-    } catch {
-      return false;
-    }
-  });
-}
 
 function sumOfCounters({ directors, drops }: Reading): number {
   const [d] = directors;
@@ -68,4 +54,24 @@ test('its sockets are closed, its place is taken, every client is answered again
   assert.ok(sumOfCounters(after) >= sumOfCounters(before) + 2 * CLIENTS);
   assert.ok((after.directors[0]?.sessionsCreated ?? 0) < 2 * CLIENTS, 'only the dead thread\'s sessions were made anew');
   await until('the dead thread\'s descriptors are closed', async () => readdirSync('/proc/self/fd').length, (n) => n <= descriptors + 4);
+}));
+
+/** Fewer than the engine starts a worker again within a minute. */
+const DEATHS = 4;
+/** The tables of one worker are some 150 MiB long, of which next to nothing has been touched. */
+const RSS_MORE_MIB = 40;
+
+test('the memory of a packet thread that died goes back, and the next one touches no more of its tables than the first', { timeout: 60_000 }, () => withScope(async (scope) => {
+  const events = new Mailbox<EngineEvent>('events', (event) => JSON.stringify(event));
+  const engine = await createUserspaceEngine({ onEvent: (event) => events.push(event), workers: 2 });
+  scope.defer(() => engine.close('remove'));
+  await engine.apply({ steps: [], next: { directors: [DIRECTOR] } });
+  const rssMiB = (): number => process.memoryUsage().rss / 2 ** 20;
+  const before = rssMiB();
+  for (let n = 0; n < DEATHS; n++) {
+    closeSync(packetEpolls()[0] ?? -1);
+    const fault = await events.take(({ kind }) => kind === 'fault');
+    assert.ok(fault.kind === 'fault' && fault.recovered, JSON.stringify(fault));
+  }
+  await until('memory as it was', async () => rssMiB(), (now) => now < before + RSS_MORE_MIB);
 }));

@@ -73,6 +73,7 @@ export interface Libc {
   sendto(fd: number, buffer: number, length: number, flags: number, address: number, addressLength: number): number;
   recvmsg(fd: number, message: number, flags: number): number;
   prlimit(pid: number, resource: number, next: number, old: number): number;
+  mallopt(parameter: number, value: number): number;
   errno(): number;
 }
 
@@ -99,6 +100,7 @@ export function loadLibc(): Libc {
     sendto: lib.func('intptr_t sendto(int, uintptr_t, size_t, int, uintptr_t, unsigned int)'),
     recvmsg: lib.func('intptr_t recvmsg(int, uintptr_t, int)'),
     prlimit: lib.func('int prlimit(int, int, uintptr_t, uintptr_t)'),
+    mallopt: lib.func('int mallopt(int, int)'),
     errno: () => koffi.errno(),
   };
 }
@@ -134,4 +136,15 @@ export function raiseOpenFiles(libc: Libc): number {
   limit.words[1] = limit.words[3]!;
   libc.prlimit(0, RLIMIT_NOFILE, limit.address, 0);
   return limit.words[3] === 0 ? limit.words[2] : 0x7fffffff;
+}
+
+const M_MMAP_THRESHOLD = -3;
+const LARGE_BYTES = 1 << 20;
+
+/**
+ * Has blocks of 1 MiB and more come from the kernel, zeroed by it page by page as they are touched, and go back to it when they are freed (mallopt(3)).
+ * Left to itself glibc stops doing so for blocks as large as the first it frees: the tables of every packet worker after one that died would be touched whole (docs/adr/0028).
+ */
+export function keepLargeBlocksApart(libc: Pick<Libc, 'mallopt'>): void {
+  libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
