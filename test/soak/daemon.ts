@@ -53,6 +53,10 @@ export class Daemon {
     return this.#weir.state;
   }
 
+  isRunning(): boolean {
+    return isRunning(this.#pid);
+  }
+
   output(): string {
     return this.#weir.process.output();
   }

@@ -23,8 +23,8 @@ test('a peak that goes again is not growth', () => {
   assert.equal(rssOf(life((s) => (s % 20 < 4 ? 300 : 200)))?.ok, true);
 });
 
-test('one descriptor that is not closed each half minute is seen', () => {
-  const fds = growthOf(life(() => 200).map((s, i) => ({ ...s, fds: 50 + Math.floor(i / 30) }))).find(({ measure }) => measure === 'fds');
+test('a descriptor that is not closed each ten seconds is seen', () => {
+  const fds = growthOf(life(() => 200).map((s, i) => ({ ...s, fds: 50 + Math.floor(i / 10) }))).find(({ measure }) => measure === 'fds');
   assert.equal(fds?.ok, false);
 });
 

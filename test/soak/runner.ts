@@ -79,6 +79,7 @@ class Soak {
   #lanes: readonly Lane[] = [];
   #beginMs = 0;
   #stopped = false;
+  #foundDead = false;
   /** Nobody may read weir's counters while it is between two processes. */
   #pollable = true;
   #polling: Promise<void> = Promise.resolve();
@@ -101,10 +102,11 @@ class Soak {
     for (const event of events) {
       await this.#until(event.atMs);
       await this.#happen(event);
+      if (this.#isDead()) break;
     }
-    await this.#until(durationMs);
+    if (!this.#isDead()) await this.#until(durationMs);
     await this.#stopLoad();
-    const after = await this.#rest();
+    const after = this.#isDead() ? before : await this.#rest();
     timers.forEach((timer) => clearInterval(timer));
     await this.#polling;
     const attribution = attribute(this.#ledger.lost(), causesOf(this.#history), (atMs) => this.#slackMs(atMs));
@@ -190,6 +192,14 @@ class Soak {
       this.#remember(`${event.kind} failed: ${String(error)}`, fromMs);
       this.#fault(`${event.kind} at ${this.#at(fromMs)}: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  /** Whether weir is gone though nobody killed it: there is no point in going on. */
+  #isDead(): boolean {
+    if (this.#daemon.isRunning()) return false;
+    if (!this.#foundDead) this.#fault(`weir (process ${this.#daemon.pid}) ended by itself; the end of what it said:\n${this.#daemon.output().slice(-3000)}`);
+    this.#foundDead = true;
+    return true;
   }
 
   async #act(event: SoakEvent): Promise<string> {
