@@ -148,3 +148,8 @@ export class Ledger {
     return inside.length === 1 ? [inside[0].server] : null;
   }
 }
+
+/** Returns what is known of a loss, in words; `beginMs` is where times are counted from. */
+export function lostText({ id, director, flow, sentMs, gotBy, candidates }: Lost, beginMs: number): string {
+  return `${((sentMs - beginMs) / 1000).toFixed(3)} s  ${director}, client ${flow}, datagram ${id}: ${gotBy === null ? 'no server got it' : `${gotBy} got it, its answer did not arrive`}${candidates === null ? '' : `; its session was on ${candidates.join(', ')}`}`;
+}

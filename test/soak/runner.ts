@@ -13,7 +13,7 @@ import { Daemon } from './daemon.ts';
 import type { SoakEvent } from './events.ts';
 import type { Sample } from './growth.ts';
 import { causesOf, type Happening } from './history.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, lostText } from './ledger.ts';
 import { SESSION_IDLE_MS, configurationText, firstConfiguration, type Configuration, type State } from './model.ts';
 import type { Place } from './place.ts';
 import { socketDrops } from './processes.ts';
@@ -23,6 +23,8 @@ import { monotonicMs, type Lane, type LoadCommand, type LoadReport } from './wir
 /** Six directors: 96 datagrams/s of clients that stay, 36 of such that come and go; with the answers some 260. */
 const LOAD = { fixedClients: 4, everyMs: 120, newEveryMs: 400 };
 const POLL_MS = 1_000;
+/** Unexplained losses told of in a line of progress. */
+const SHOWN = 20;
 /** Beyond the round trip and the lateness of timers, what signals and clocks of processes may be apart. */
 const SLACK_MS = 250;
 const SLACK_MOST_MS = 3_000;
@@ -78,6 +80,8 @@ class Soak {
   #daemon!: Daemon;
   #lanes: readonly Lane[] = [];
   #beginMs = 0;
+  /** Unexplained losses that were told of. */
+  readonly #shown = new Set<number>();
   #stopped = false;
   #foundDead = false;
   /** Nobody may read weir's counters while it is between two processes. */
@@ -370,6 +374,8 @@ class Soak {
   #progress(): void {
     const { sent, answered } = this.#ledger.totals;
     const lost = attribute(this.#ledger.lost().filter(({ sentMs }) => sentMs < monotonicMs() - 5_000), causesOf(this.#history), (atMs) => this.#slackMs(atMs));
+    for (const one of lost.unexplained.filter(({ id }) => !this.#shown.has(id)).slice(0, SHOWN)) this.#options.onProgress(`  not explained: ${lostText(one, this.#beginMs)}`);
+    for (const { id } of lost.unexplained) this.#shown.add(id);
     const last = this.#samples.at(-1);
     const reasons = Object.values(lost.byReason).reduce((sum, n) => sum + n, 0);
     this.#options.onProgress(`${this.#at(monotonicMs())}  ${[...this.#counts.values()].reduce((sum, n) => sum + n, 0)} events, ${sent} sent, ${answered} answered, ${reasons} lost and explained, ${lost.unexplained.length} unexplained, pid ${last?.pid} ${last?.rssMiB.toFixed(0)} MiB ${last?.fds} fds`);

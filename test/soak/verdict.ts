@@ -1,6 +1,6 @@
 /** What a soak showed: what is wrong, in words, and the table. Pure. */
 import { growthOf, longestLife, MEASURES, type Growth, type Sample } from './growth.ts';
-import type { Lost } from './ledger.ts';
+import { lostText } from './ledger.ts';
 import type { Outcome } from './runner.ts';
 
 /** After the last session a process may hold so much more than before the first: connections of the API, a file of the log. */
@@ -66,10 +66,6 @@ export function failureText(asked: Asked, outcome: Outcome, { problems }: Verdic
 /** What happened within some seconds of a loss, and the last 20 things. */
 function around(recent: readonly string[], lostS: readonly number[]): readonly string[] {
   return recent.filter((line, i) => i >= recent.length - 20 || lostS.some((s) => Math.abs(Number.parseFloat(line) - s) < 6));
-}
-
-function lostText({ id, director, flow, sentMs, gotBy, candidates }: Lost, beginMs: number): string {
-  return `${((sentMs - beginMs) / 1000).toFixed(3)} s  ${director}, client ${flow}, datagram ${id}: ${gotBy === null ? 'no server got it' : `${gotBy} got it, its answer did not arrive`}${candidates === null ? '' : `; its session was on ${candidates.join(', ')}`}`;
 }
 
 function shown(sample: Sample, measure: (typeof MEASURES)[number]): string {
