@@ -1,6 +1,6 @@
 /** A packet thread that dies in the middle of traffic: what it had open is closed, another takes its place, and no client is left with nobody to hear it. */
 import assert from 'node:assert/strict';
-import { closeSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { EngineEvent, Reading } from '../../src/engine/engine.ts';
 import { createUserspaceEngine } from '../../src/engine/userspace/index.ts';
@@ -8,7 +8,7 @@ import type { DesiredDirector } from '../../src/plan/desired.ts';
 import { Mailbox, until } from '../contract/mailbox.ts';
 import { openSocket } from '../fixtures/echo.ts';
 import { local } from '../fixtures/loopback.ts';
-import { packetEpolls } from '../fixtures/packet-epolls.ts';
+import { breakEpoll, packetEpolls } from '../fixtures/packet-epolls.ts';
 import { withScope } from '../fixtures/scope.ts';
 
 const VIP = { ip: local(1), port: 5300 };
@@ -42,7 +42,7 @@ test('its sockets are closed, its place is taken, every client is answered again
 
   const [first = -1] = packetEpolls();
   assert.equal(packetEpolls().length, 2);
-  closeSync(first);
+  breakEpoll(first);
   const fault = await events.take(({ kind }) => kind === 'fault');
   assert.ok(fault.kind === 'fault' && fault.recovered && /packet worker \d died.*started again, its sessions were lost/.test(fault.detail), JSON.stringify(fault));
   assert.equal(packetEpolls().length, 2);
@@ -69,7 +69,7 @@ test('the memory of a packet thread that died goes back, and the next one touche
   const rssMiB = (): number => process.memoryUsage().rss / 2 ** 20;
   const before = rssMiB();
   for (let n = 0; n < DEATHS; n++) {
-    closeSync(packetEpolls()[0] ?? -1);
+    breakEpoll(packetEpolls()[0] ?? -1);
     const fault = await events.take(({ kind }) => kind === 'fault');
     assert.ok(fault.kind === 'fault' && fault.recovered, JSON.stringify(fault));
   }

@@ -37,6 +37,11 @@ test("a director's own count goes before one of any, and both before an interval
   assert.deepEqual(attribute([lost(1, 1), lost(2, 2), lost(3, 3)], causes, none).byReason, { own: 1, any: 1, interval: 1 });
 });
 
+test('a count is not spent on what an interval explains while something else needs it', () => {
+  const causes = [cause({ reason: 'interval', toMs: 20 }), cause({ reason: 'counted', count: 1 })];
+  assert.deepEqual(attribute([lost(1, 10), lost(2, 50)], causes, none), { byReason: { counted: 1, interval: 1 }, unexplained: [] });
+});
+
 test('slack widens what fits, as much as it says for that time and no more', () => {
   const { unexplained } = attribute([lost(1, 130), lost(2, 1130)], [cause({}), cause({ fromMs: 1000, toMs: 1100 })], (atMs) => (atMs < 1000 ? 20 : 40));
   assert.deepEqual(ids(unexplained), [1]);
@@ -53,9 +58,10 @@ test('a server that dies in silence explains losses until its checks must have f
   assert.deepEqual(spans(causesOf([stopped, { kind: 'server-back', server: 's1', atMs: 1500 }])), [[null, 's1', 1000, 1500]]);
 });
 
-test('one whose death ICMP tells of explains much less', () => {
-  const [{ toMs }] = causesOf([{ kind: 'server-killed', server: 's1', atMs: 1000 }, { kind: 'server-back', server: 's1', atMs: 9000 }]);
-  assert.ok(toMs < 1000 + DETECTION_MS / 2);
+test('one whose death ICMP tells of explains much less: what was under way, and the few datagrams that find it out', () => {
+  const [underWay, finders] = causesOf([{ kind: 'server-killed', server: 's1', atMs: 1000 }, { kind: 'server-back', server: 's1', atMs: 9000 }]);
+  assert.ok(underWay.count === null && underWay.toMs < 1000 + DETECTION_MS / 2);
+  assert.deepEqual([finders.count, finders.toMs], [4, 1000 + DETECTION_MS]);
 });
 
 test('what makes weir ask a dead server anew begins its time again, for that director alone; another change does not', () => {

@@ -10,30 +10,33 @@ export interface Attribution {
 
 /**
  * Returns a reason for each lost datagram, each count spent at most once. `slackMs(atMs)` is how far from its sending a datagram may have been
- * when its fate came, at that time. Counts of one director go before counts of any, and those before intervals: a count says that weir dropped it, an
- * interval only that it may have. Of the counts that fit, the one whose time ends first is spent, so that none is left over that another could have used.
+ * when its fate came, at that time. A count says that weir dropped it, an interval only that it may have been lost: so counts go first, but to what no interval
+ * explains before what one does, or they would be spent where they are not needed. Of the counts that fit, one of the director goes before one of any, and
+ * the one whose time ends first before the others: what is left over is what another could use.
  */
 export function attribute(lost: readonly Lost[], causes: readonly Cause[], slackMs: (atMs: number) => number): Attribution {
-  const left = new Map(causes.map((cause) => [cause, cause.count ?? Infinity]));
-  const ranked = [...causes].toSorted((a, b) => rank(a) - rank(b) || a.toMs - b.toMs);
+  const intervals = causes.filter(({ count }) => count === null);
+  const counts = causes.filter(({ count }) => count !== null).toSorted((a, b) => rank(a) - rank(b) || a.toMs - b.toMs);
+  const left = new Map(counts.map((cause) => [cause, cause.count ?? 0]));
   const byReason: Record<string, number> = {};
   const unexplained: Lost[] = [];
-  for (const datagram of lost) {
+  const looked = lost.map((datagram) => {
     const slack = slackMs(datagram.sentMs);
-    const cause = ranked.find((c) => fits(datagram, c, slack) && (left.get(c) ?? 0) > 0);
-    if (cause === undefined) {
-      unexplained.push(datagram);
-      continue;
-    }
-    left.set(cause, (left.get(cause) ?? 0) - 1);
-    byReason[cause.reason] = (byReason[cause.reason] ?? 0) + 1;
+    return { datagram, slack, interval: intervals.find((c) => fits(datagram, c, slack)) };
+  });
+  for (const { datagram, slack, interval } of [...looked.filter((l) => l.interval === undefined), ...looked.filter((l) => l.interval !== undefined)]) {
+    const count = counts.find((c) => (left.get(c) ?? 0) > 0 && fits(datagram, c, slack));
+    if (count !== undefined) left.set(count, (left.get(count) ?? 0) - 1);
+    const cause = count ?? interval;
+    if (cause === undefined) unexplained.push(datagram);
+    else byReason[cause.reason] = (byReason[cause.reason] ?? 0) + 1;
   }
   return { byReason, unexplained };
 }
 
-function rank(cause: Cause): number {
-  if (cause.count === null) return 2;
-  return cause.director === null ? 1 : 0;
+/** A director's own counts can serve nobody else. */
+function rank({ director }: Cause): number {
+  return director === null ? 1 : 0;
 }
 
 function fits({ director, candidates, sentMs }: Lost, cause: Cause, slackMs: number): boolean {

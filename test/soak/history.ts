@@ -25,6 +25,8 @@ export interface Cause {
 
 /** ICMP says at once that a server is gone: only what was under way is lost. */
 const ICMP_MS = 300;
+/** Where nothing was under way, the first datagram afterwards finds out, one in each packet thread and family. */
+const FINDERS = 4;
 
 /** Returns the causes that a history gives. */
 export function causesOf(history: readonly Happening[]): readonly Cause[] {
@@ -87,16 +89,18 @@ function deaths(history: readonly Happening[]): readonly Cause[] {
 
 function deathCauses(server: string, span: { readonly fromMs: number; readonly toMs: number; readonly silent: boolean }, history: readonly Happening[]): readonly Cause[] {
   const boundMs = span.silent ? DETECTION_MS : ICMP_MS;
+  const finders = (director: string | null, fromMs: number): readonly Cause[] =>
+    (span.silent ? [] : [{ reason: 'it found out that its server was dead', director, server, fromMs, toMs: Math.min(fromMs + DETECTION_MS, span.toMs), count: FINDERS }]);
   const reason = span.silent ? 'its server was dead and silent, not yet found out' : 'its server was dead, ICMP under way';
-  const cause = (director: string | null, fromMs: number, toMs: number): Cause => ({ reason, director, server, fromMs, toMs: Math.min(toMs + boundMs, span.toMs), count: null });
-  const causes = [cause(null, span.fromMs, span.fromMs)];
+  const cause = (director: string | null, fromMs: number, toMs: number): readonly Cause[] => [{ reason, director, server, fromMs, toMs: Math.min(toMs + boundMs, span.toMs), count: null }, ...finders(director, toMs)];
+  const causes = [...cause(null, span.fromMs, span.fromMs)];
   for (const h of history) {
-    if (h.kind === 'health-anew' && h.atMs >= span.fromMs && h.atMs <= span.toMs) causes.push(cause(null, h.atMs, h.atMs));
+    if (h.kind === 'health-anew' && h.atMs >= span.fromMs && h.atMs <= span.toMs) causes.push(...cause(null, h.atMs, h.atMs));
     if (h.kind !== 'changed' || h.toMs < span.fromMs || h.fromMs > span.toMs) continue;
     for (const { name } of h.after.running.directors) {
-      if (isWatched(h.after, name, server) && !isWatched(h.before, name, server)) causes.push(cause(name, h.fromMs, h.toMs));
+      if (isWatched(h.after, name, server) && !isWatched(h.before, name, server)) causes.push(...cause(name, h.fromMs, h.toMs));
       // Evidence keeps a server out ten seconds, in the workers of one apply: one that takes traffic anew is asked anew.
-      else if (takesTraffic(h.after, name, server) && !takesTraffic(h.before, name, server)) causes.push(cause(name, h.fromMs, h.toMs));
+      else if (takesTraffic(h.after, name, server) && !takesTraffic(h.before, name, server)) causes.push(...cause(name, h.fromMs, h.toMs));
     }
   }
   return causes;

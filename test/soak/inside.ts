@@ -1,13 +1,13 @@
 /**
  * Loaded into the weir under test (`node --import`): says how many timers its main thread has and how much heap it holds after a collection, which a
- * leak cannot hide from, and lets a packet thread die on SIGPWR, by closing the epoll it waits on. Everything else of that process is as it is delivered.
+ * leak cannot hide from, and lets a packet thread die on SIGPWR, by taking the epoll away that it waits on. Everything else of that process is as it is delivered.
  */
-import { closeSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
-import { packetEpolls } from '../fixtures/packet-epolls.ts';
+import { breakEpoll, packetEpolls } from '../fixtures/packet-epolls.ts';
 
 /** What it says, in `<directory>/<pid>.json`. */
 export interface Inside {
@@ -37,7 +37,7 @@ if (isMainThread && directory !== undefined) {
     const epolls = packetEpolls();
     const victim = epolls[workersKilled % Math.max(1, epolls.length)];
     if (victim === undefined) return;
-    closeSync(victim);
+    breakEpoll(victim);
     workersKilled++;
     tell();
   });

@@ -1,5 +1,6 @@
 /** The places a soak can be held in. */
 import { createSocket } from 'node:dgram';
+import { rmSync, statSync } from 'node:fs';
 import { local } from '../fixtures/loopback.ts';
 import { makeNetwork } from '../fixtures/network.ts';
 import type { Scope } from '../fixtures/scope.ts';
@@ -44,6 +45,14 @@ export function namespacePlace(scope: Scope): Place {
     network.run(host, 'ethtool', '-K', device, 'tx', 'off', 'gro', 'on');
     network.run(lan, 'ethtool', '-K', `${host}${device.at(-1)}`, 'tx', 'off', 'gro', 'on');
   }
+  // Not `ip netns exec`, which gives a process a mount namespace of its own: what weir pins below /sys/fs/bpf would go with it.
+  const namespace = `/run/netns/${network.on('b').at(-1)}`;
+  const id = statSync(namespace).ino;
+  // weir leaves its data plane to whoever comes next, and nobody does.
+  scope.defer(() => {
+    rmSync(`/sys/fs/bpf/weir/${id}`, { recursive: true, force: true });
+    rmSync(`/run/weir/xdp-${id}.json`, { force: true });
+  });
   network.run('b', 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
   // Port unreachable for every datagram: as over loopback, where ICMP is not limited.
   network.run('s', 'sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0', 'net.ipv6.icmp.ratelimit=0');
@@ -53,7 +62,7 @@ export function namespacePlace(scope: Scope): Place {
     server: (name, family) => ({ ip: family === 4 ? `192.0.2.${11 + NAMES.indexOf(name)}` : `2001:db8:2::${11 + NAMES.indexOf(name)}`, port: SERVER_PORT }),
     clientIp: (family) => (family === 4 ? '198.51.100.9' : '2001:db8:1::9'),
     natSource: (family) => (family === 4 ? '192.0.2.2' : '2001:db8:2::2'),
-    on: { clients: network.on('c'), servers: network.on('s'), balancer: network.on('b') },
+    on: { clients: network.on('c'), servers: network.on('s'), balancer: ['nsenter', `--net=${namespace}`, '--'] },
   };
 }
 
