@@ -147,7 +147,7 @@ async function opened(t: TestContext): Promise<{ readonly api: Harness; readonly
     async state() {
       const { edited, running, saved, overrides } = store.state() ?? {};
       const status = await daemon.status();
-      return JSON.stringify([edited?.etag, running?.etag, saved?.etag, overrides, store.revisions().length, status.confirmBy, status.engine.name, (await daemon.services()).map(({ state }) => state), (await api.auth.tokens()).map(({ id, role }) => [id, role])]);
+      return JSON.stringify([edited?.etag, running?.etag, saved?.etag, overrides, store.revisions().length, status.confirmBy, status.engine.name, daemon.services().map(({ state }) => state), api.auth.tokens().map(({ id, role }) => [id, role])]);
     },
   };
 }
