@@ -49,7 +49,7 @@ async function main(argv, env) {
   }
   if (total.failed.length === 0) {
     const filtered = values.file.length > 0 || values.name !== undefined;
-    for (const tier of wanted) await runTier(tier, { total, parts: values.file, name: values.name, filtered });
+    await runTiers(wanted, all, (tier) => runTier(tier, { total, parts: values.file, name: values.name, filtered }));
     if (total.passed + total.failed.length + total.skipped.length === 0) {
       total.failed.push({ where: 'npm test', name: 'at least one test runs', error: 'no test matches what was asked for' });
     }
@@ -58,7 +58,32 @@ async function main(argv, env) {
 }
 
 /**
- * Runs one tier's files, adding to `total`.
+ * Runs tiers in their order; those with `besideUntil` go on beside the next ones, and have ended before that tier or a later one starts.
+ * @param {readonly import('./tiers.mjs').Tier[]} wanted
+ * @param {readonly import('./tiers.mjs').Tier[]} all
+ * @param {(tier: import('./tiers.mjs').Tier) => Promise<void>} run
+ */
+async function runTiers(wanted, all, run) {
+  /** @type {{ until: number, ended: Promise<void> }[]} */
+  let beside = [];
+  for (const tier of wanted) {
+    const place = all.indexOf(tier);
+    await Promise.all(beside.filter(({ until }) => place >= until).map(({ ended }) => ended));
+    beside = beside.filter(({ until }) => place < until);
+    const ended = run(tier);
+    if (tier.besideUntil === undefined) {
+      await ended;
+      continue;
+    }
+    // Looked at when it is waited for.
+    ended.catch(() => {});
+    beside.push({ until: all.findIndex(({ name }) => name === tier.besideUntil), ended });
+  }
+  await Promise.all(beside.map(({ ended }) => ended));
+}
+
+/**
+ * Runs one tier's files, adding to `total` when it has ended.
  * @param {import('./tiers.mjs').Tier} tier
  * @param {{ total: Tally, parts: readonly string[], name: string | undefined, filtered: boolean }} options
  */
@@ -76,7 +101,8 @@ async function runTier(tier, { total, parts, name, filtered }) {
     return;
   }
   const startedAt = Date.now();
-  const before = { passed: total.passed, failed: total.failed.length, skipped: total.skipped.length };
+  /** @type {Tally} */
+  const tally = { passed: 0, failed: [], skipped: [] };
   print(`${tier.name}: ${files.length} file${files.length === 1 ? '' : 's'}`);
   /** @type {import('./tiers.mjs').Place | undefined} */
   let place;
@@ -92,7 +118,7 @@ async function runTier(tier, { total, parts, name, filtered }) {
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const result = await runFile(file, { limitMs: tier.fileSeconds * 1000, namePattern: name, through, onStill: (text) => print(`  …    ${text}`) });
-      add(total, tier, result, filtered);
+      add(tally, tier, result, filtered);
     }
   };
   try {
@@ -100,27 +126,30 @@ async function runTier(tier, { total, parts, name, filtered }) {
   } finally {
     await place?.stop();
   }
-  const counts = [`${total.passed - before.passed} passed`, `${total.failed.length - before.failed} failed`, `${total.skipped.length - before.skipped} skipped`];
+  total.passed += tally.passed;
+  total.failed.push(...tally.failed);
+  total.skipped.push(...tally.skipped);
+  const counts = [`${tally.passed} passed`, `${tally.failed.length} failed`, `${tally.skipped.length} skipped`];
   print(`${tier.name}: ${counts.join(', ')} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
 /**
- * @param {Tally} total
+ * @param {Tally} tally
  * @param {import('./tiers.mjs').Tier} tier
  * @param {FileResult} result
  * @param {boolean} filtered
  */
-function add(total, tier, result, filtered) {
+function add(tally, tier, result, filtered) {
   const where = `${tier.name} ${shownPath(result.file)}`;
   const failed = result.tests.filter((test) => test.outcome === 'failed');
   const skipped = result.tests.filter((test) => test.outcome === 'skipped');
   const passed = result.tests.length - failed.length - skipped.length;
   const problems = [...result.problems];
   if (result.tests.length === 0 && problems.length === 0 && !filtered) problems.push('the file ran no test');
-  total.passed += passed;
-  for (const test of failed) total.failed.push({ where, name: test.name, error: test.detail });
-  for (const problem of problems) total.failed.push({ where, name: 'the file itself', error: `${problem}\n${result.output}` });
-  for (const test of skipped) total.skipped.push({ where, name: test.name, reason: test.detail });
+  tally.passed += passed;
+  for (const test of failed) tally.failed.push({ where, name: test.name, error: test.detail });
+  for (const problem of problems) tally.failed.push({ where, name: 'the file itself', error: `${problem}\n${result.output}` });
+  for (const test of skipped) tally.skipped.push({ where, name: test.name, reason: test.detail });
   for (const leftover of result.leftovers) print(`  note ${shownPath(result.file)} left a process running, killed: ${leftover}`);
   if (result.tests.length === 0 && problems.length === 0) return;
   const bad = failed.length + problems.length;

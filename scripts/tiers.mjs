@@ -15,6 +15,7 @@ import { ROOT } from './steps.mjs';
  * @property {number} jobs test files at a time
  * @property {number} fileSeconds how long one test file may take
  * @property {readonly (() => string | null)[]} needs
+ * @property {string} [besideUntil] it runs beside the tiers after it, and has ended before this one starts
  * @property {() => Promise<Place>} [start] makes the place the files run in, once for all of them; rejects with StepError
  */
 /**
@@ -35,14 +36,16 @@ const x64 = () => (process.arch === 'x64' ? null : `needs x86-64 (the guest runs
 
 /** @type {readonly Tier[]} */
 export const TIERS = [
+  // Five minutes of a few hundred datagrams a second, a fifth of a core: beside what does not mind that, so that it costs the run next to nothing.
+  { name: 'soak', folder: 'dist/test/soak', jobs: 1, fileSeconds: 600, needs: [linux], besideUntil: 'loopback' },
   { name: 'house', folder: 'dist/test/house', jobs: cores, fileSeconds: 180, needs: [] },
   { name: 'unit', folder: 'dist/src', jobs: cores, fileSeconds: 120, needs: [] },
   { name: 'bench', folder: 'dist/bench', jobs: cores, fileSeconds: 60, needs: [] },
   { name: 'golden', folder: 'dist/test/golden', jobs: cores, fileSeconds: 120, needs: [] },
   { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
+  { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   // Real programs under load: two files at a time would measure each other.
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
-  { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
   // The BPF program: packets by BPF_PROG_TEST_RUN, the contract in namespaces.
   { name: 'xdp', folder: 'dist/test/xdp', jobs: 1, fileSeconds: 900, needs: [linux, root, command('ip'), command('ethtool'), bpf] },

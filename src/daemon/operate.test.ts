@@ -176,7 +176,8 @@ test('sessions come in pages, are found by client, and are purged', async () => 
   assert.deepEqual([second.sessions.length, second.next], [2, null]);
   assert.equal((await daemon.sessions({ client: '192.0.2.2' })).sessions.length, 1);
   for (const query of [{ limit: 0 }, { limit: 1001 }, { client: 'nobody' }]) await assert.rejects(daemon.sessions(query), refused('BAD_REQUEST'));
-  await assert.rejects(daemon.sessions({ cursor: 'x' }), refused('APPLY_FAILED', /without a cursor/));
+  for (const cursor of ['x', '', '-1', '1e9', '-1e15.0', '0.0.0', '1'.repeat(20)]) await assert.rejects(daemon.sessions({ cursor }), refused('BAD_REQUEST', /without a cursor/), cursor);
+  assert.deepEqual((await daemon.sessions({ cursor: '4000000000' })).sessions, []);
   assert.equal(await daemon.purge({ server: 'web1' }, 'alice'), 5);
   assert.equal((await daemon.directors())[0]?.sessions, 0);
   await daemon.stop();

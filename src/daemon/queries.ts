@@ -7,6 +7,7 @@ import { Refusal } from './control.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
+const CURSOR = /^\d{1,10}(?:\.\d{1,10})?$/;
 /** Stands for any port a client could have chosen. */
 const ASSUMED_PORT = 40_000;
 
@@ -24,6 +25,12 @@ export function sessionLimit(limit: number | undefined): number {
   if (limit === undefined) return DEFAULT_LIMIT;
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new Refusal('BAD_REQUEST', `limit must be 1 to ${MAX_LIMIT}, found ${limit}`, { cure: 'ask for several pages with cursor' });
+}
+
+/** Returns the cursor when it is one that an engine could have given: one or two numbers of a record. Throws Refusal BAD_REQUEST, or an engine would have to look for what never was. */
+export function sessionCursor(cursor: string): string {
+  if (CURSOR.test(cursor)) return cursor;
+  throw new Refusal('BAD_REQUEST', 'a cursor must be what the page before gave as `next`', { cure: 'start again without a cursor' });
 }
 
 /** Returns client and VIP as the engine takes them; `assumed` is the client's port when none was given. Throws Refusal BAD_REQUEST. */

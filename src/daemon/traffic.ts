@@ -4,7 +4,7 @@ import { EngineError, Unsupported } from '../engine/engine.ts';
 import { Refusal, type Control } from './control.ts';
 import type { Core } from './core.ts';
 import { findServer } from './overrides.ts';
-import { endpointQuery, sessionFilter, sessionLimit } from './queries.ts';
+import { endpointQuery, sessionFilter, sessionCursor, sessionLimit } from './queries.ts';
 import { purgeBlackholed } from './blackholes.ts';
 import { takesNew, type Tracker } from './tracker.ts';
 import type { Watch } from './watch.ts';
@@ -16,7 +16,7 @@ export function createTraffic(core: Core, tracker: Tracker, watch: Watch): Traff
   return {
     reading: () => asked(core.reading.get()),
     async sessions(query) {
-      const page = { limit: sessionLimit(query.limit), ...(query.cursor === undefined ? {} : { cursor: query.cursor }) };
+      const page = { limit: sessionLimit(query.limit), ...(query.cursor === undefined ? {} : { cursor: sessionCursor(query.cursor) }) };
       return asked(core.engine.sessions(sessionFilter(query), page));
     },
     async purge(query, who) {

@@ -17,7 +17,10 @@ export const realProcesses: Processes = Object.freeze({
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
       // Field 22 counts from the last ')': the command before it may hold spaces and brackets.
-      const startTicks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '?';
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // A process that has ended and that nobody has waited for, as where process 1 of a container does not: it holds nothing.
+      if (fields[0] === 'Z' || fields[0] === 'X') return null;
+      const startTicks = fields[19] ?? '?';
       return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}/${startTicks}`;
     } catch {
       return process.platform === 'linux' ? null : signalled(pid);

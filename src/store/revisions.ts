@@ -33,7 +33,7 @@ export async function readRevisions(
     }
     if (Number.isNaN(number)) continue;
     try {
-      found.push(asRevision(unseal((await files.read(path)) ?? new Uint8Array(), path, CURE), path));
+      found.push(asRevision(unseal((await files.read(path)) ?? new Uint8Array(), path, CURE), path, number));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       await files.rename(path, `${path}.corrupt-${options.nowMs}`);
@@ -77,8 +77,9 @@ export function revisionName(revision: number): string {
   return `${String(revision).padStart(6, '0')}.json`;
 }
 
-function asRevision(body: unknown, path: string): StoredRevision {
+function asRevision(body: unknown, path: string, number: number): StoredRevision {
   const r = body as Partial<StoredRevision> | null;
   if (typeof r?.revision !== 'number' || typeof r.etag !== 'string' || typeof r.atMs !== 'number') throw new StoreError(path, 'not a revision', CURE);
+  if (r.revision !== number) throw new StoreError(path, `it holds revision ${r.revision}, not the one of its name`, CURE);
   return Object.freeze({ revision: r.revision, atMs: r.atMs, who: r.who ?? '', what: r.what ?? 'apply', etag: r.etag, note: r.note ?? '', bytes: r.bytes ?? 0 });
 }

@@ -1,6 +1,9 @@
 /** The test driver, run on files that pass, fail, skip, die, leave early, hold no test, do not end, and leave a child behind. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from './root.ts';
 
@@ -48,6 +51,17 @@ test('skips alone pass, and fail by name under WEIR_REQUIRE=all', async () => {
   const strict = await drive(['skips'], { WEIR_REQUIRE: 'all' });
   assert.deepEqual([strict.code, strict.lastLine], [1, '1 passed, 0 failed, 1 skipped']);
   assert.match(strict.out, /WEIR_REQUIRE=all forbids it: skips .*: is skipped: for a reason/);
+});
+
+test('a tier may run beside the next ones, and has ended before the one that waits for it starts', async () => {
+  const meeting = mkdtempSync(join(tmpdir(), 'weir-test-'));
+  try {
+    const { code, out, lastLine } = await drive(['--tiers', 'test/fixtures/driver/beside-tiers.mjs'], { WEIR_MEETING: meeting });
+    assert.deepEqual([code, lastLine], [0, '3 passed, 0 failed, 0 skipped'], out);
+    assert.deepEqual([...out.matchAll(/^(\w+): 1 passed, 0 failed, 0 skipped in/gm)].map(([, tier]) => tier), ['meets', 'beside', 'after']);
+  } finally {
+    rmSync(meeting, { recursive: true });
+  }
 });
 
 test('no test at all is a failure', async () => {

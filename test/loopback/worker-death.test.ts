@@ -1,6 +1,6 @@
 /** A packet thread that dies in the middle of traffic, of a call that failed or of memory: what it had open is closed, another takes its place, and no client is left with nobody to hear it. */
 import assert from 'node:assert/strict';
-import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { test } from 'node:test';
 import type { EngineEvent, Reading } from '../../src/engine/engine.ts';
@@ -9,6 +9,7 @@ import type { DesiredDirector } from '../../src/plan/desired.ts';
 import { Mailbox, until } from '../contract/mailbox.ts';
 import { openSocket } from '../fixtures/echo.ts';
 import { local } from '../fixtures/loopback.ts';
+import { breakEpoll, packetEpolls } from '../fixtures/packet-epolls.ts';
 import { residentMib, watchPeak } from '../fixtures/resident.ts';
 import { withScope, type Scope } from '../fixtures/scope.ts';
 
@@ -19,22 +20,7 @@ const DIRECTOR: DesiredDirector = {
   session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
   servers: [{ name: 'one', ip: { family: 4, text: SERVER.ip }, port: SERVER.port, weight: 1, state: 'up', sorry: false }],
 };
-/** Of linux/loop.ts: what its epoll remembers of a listener. */
-const LISTENER_TAG = 1 << 28;
 const CLIENTS = 64;
-
-/** Descriptors of the epolls that packet threads wait on, found by what they watch (man 5 proc, fdinfo). */
-function packetEpolls(): readonly number[] {
-  return readdirSync('/proc/self/fd').map(Number).filter((fd) => {
-    try {
-      if (!readlinkSync(`/proc/self/fd/${fd}`).includes('[eventpoll]')) return false;
-      const watched = [...readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').matchAll(/data:\s*([0-9a-f]+)/g)];
-      return watched.some(([, data = '']) => Number.parseInt(data, 16) < 2 ** 32 && (Number.parseInt(data, 16) & LISTENER_TAG) !== 0);
-    } catch {
-      return false;
-    }
-  });
-}
 
 function sumOfCounters({ directors, drops }: Reading): number {
   const [d] = directors;
@@ -69,7 +55,7 @@ test('its sockets are closed, its place is taken, every client is answered again
 
   const [first = -1] = packetEpolls();
   assert.equal(packetEpolls().length, 2);
-  closeSync(first);
+  breakEpoll(first);
   const fault = await events.take(({ kind }) => kind === 'fault');
   assert.ok(fault.kind === 'fault' && fault.recovered && /packet worker \d died.*started again, its sessions were lost/.test(fault.detail), JSON.stringify(fault));
   assert.equal(packetEpolls().length, 2);
@@ -110,4 +96,24 @@ test('one whose heap is full ends alone: the process lives, held no more than th
   const most = await peak() - before;
   t.diagnostic(`at most ${Math.round(most)} MiB more than before, ${Math.round(await residentMib(process.pid) - before)} afterwards`);
   assert.ok(most < HEAP_MB + BESIDE_MIB, `${most} MiB`);
+}));
+
+/** Fewer than the engine starts a worker again within a minute. */
+const DEATHS = 4;
+/** The tables of one worker are some 150 MiB long, of which next to nothing has been touched. */
+const RSS_MORE_MIB = 40;
+
+test('the memory of a packet thread that died goes back, and the next one touches no more of its tables than the first', { timeout: 60_000 }, () => withScope(async (scope) => {
+  const events = new Mailbox<EngineEvent>('events', (event) => JSON.stringify(event));
+  const engine = await createUserspaceEngine({ onEvent: (event) => events.push(event), workers: 2 });
+  scope.defer(() => engine.close('remove'));
+  await engine.apply({ steps: [], next: { directors: [DIRECTOR] } });
+  const rssMiB = (): number => process.memoryUsage().rss / 2 ** 20;
+  const before = rssMiB();
+  for (let n = 0; n < DEATHS; n++) {
+    breakEpoll(packetEpolls()[0] ?? -1);
+    const fault = await events.take(({ kind }) => kind === 'fault');
+    assert.ok(fault.kind === 'fault' && fault.recovered, JSON.stringify(fault));
+  }
+  await until('memory as it was', async () => rssMiB(), (now) => now < before + RSS_MORE_MIB);
 }));

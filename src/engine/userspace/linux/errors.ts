@@ -1,6 +1,8 @@
 /** The error queue of an upstream socket: which server an ICMP error came back for (man 7 ip, IP_RECVERR; struct sock_extended_err). */
-import { ECONNREFUSED, EHOSTUNREACH, Memory, MSG_DONTWAIT, MSG_ERRQUEUE, type Libc } from './libc.ts';
+import { ECONNREFUSED, EHOSTUNREACH, IP_RECVERR, IPV6_RECVERR, Memory, MSG_DONTWAIT, MSG_ERRQUEUE, SOL_IP, SOL_IPV6, type Libc } from './libc.ts';
 
+/** A cmsghdr of 16 bytes and sock_extended_err of 16. */
+const CONTROL_LEAST = 32;
 const ORIGIN_ICMP = 2;
 const ORIGIN_ICMP6 = 3;
 /** Destination unreachable (RFC 792, RFC 4443). Others, as a time to live that ended on the way, become the same errno and say nothing of the server. */
@@ -38,7 +40,10 @@ export class ErrorQueue {
       this.#message.words[2] = 28;
       this.#message.words[10] = 512;
       if (this.#libc.recvmsg(fd, this.#message.address, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
-      // One control message: 16 bytes of cmsghdr, then sock_extended_err.
+      // One control message: 16 bytes of cmsghdr, then sock_extended_err. Where the kernel put none, or another, what lies here is of an error before.
+      const [level, kind] = [this.#control.words[2], this.#control.words[3]];
+      const told = (level === SOL_IP && kind === IP_RECVERR) || (level === SOL_IPV6 && kind === IPV6_RECVERR);
+      if (this.#message.words[10] < CONTROL_LEAST || !told) continue;
       const errno = this.#control.words[4];
       const origin = this.#control.bytes[20];
       const type = this.#control.bytes[21];

@@ -75,6 +75,7 @@ export interface Libc {
   prlimit(pid: number, resource: number, next: number, old: number): number;
   /** fcntl(2) of the commands that take a number. */
   fcntl(fd: number, command: number, argument: number): number;
+  mallopt(parameter: number, value: number): number;
   errno(): number;
 }
 
@@ -103,6 +104,7 @@ export function loadLibc(): Libc {
     recvmsg: lib.func('intptr_t recvmsg(int, uintptr_t, int)'),
     prlimit: lib.func('int prlimit(int, int, uintptr_t, uintptr_t)'),
     fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument),
+    mallopt: lib.func('int mallopt(int, int)'),
     errno: () => koffi.errno(),
   };
 }
@@ -153,4 +155,15 @@ export function reserveDescriptors(libc: Libc, count: number): void {
   const highest = libc.fcntl(some, F_DUPFD_CLOEXEC, count - 1);
   if (highest >= 0) libc.close(highest);
   libc.close(some);
+}
+
+const M_MMAP_THRESHOLD = -3;
+const LARGE_BYTES = 1 << 20;
+
+/**
+ * Has blocks of 1 MiB and more come from the kernel, zeroed by it page by page as they are touched, and go back to it when they are freed (mallopt(3)).
+ * Left to itself glibc stops doing so for blocks as large as the first it frees: the tables of every packet worker after one that died would be touched whole (docs/adr/0028).
+ */
+export function keepLargeBlocksApart(libc: Pick<Libc, 'mallopt'>): void {
+  libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }

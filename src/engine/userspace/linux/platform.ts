@@ -5,7 +5,7 @@ import { listenersOf } from '../listeners.ts';
 import type { SharedBuffers } from '../shared.ts';
 import { startWorker } from '../workers.ts';
 import { Descriptors, descriptorTable } from './descriptors.ts';
-import { loadLibc, Memory, raiseOpenFiles, reserveDescriptors } from './libc.ts';
+import { keepLargeBlocksApart, loadLibc, Memory, raiseOpenFiles, reserveDescriptors } from './libc.ts';
 import { Sockets } from './sockets.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
@@ -15,6 +15,7 @@ const SPARE_FILES = 2048;
 /** Returns the fast path's platform. Throws where it cannot work: not Linux, no koffi, no such libc. */
 export function linuxPlatform(workers: number, shared: SharedBuffers, wanted: Limits, heapMb: number): Platform {
   const libc = loadLibc();
+  keepLargeBlocksApart(libc);
   const files = raiseOpenFiles(libc);
   const limits = { ...wanted, max_upstream_sockets: Math.min(wanted.max_upstream_sockets, Math.max(Math.floor(files / 2), files - SPARE_FILES)) };
   reserveDescriptors(libc, Math.min(files, limits.max_upstream_sockets + SPARE_FILES));
