@@ -28,9 +28,12 @@ const LOAD_SECONDS = 2;
 /** 160 bytes a record, and 40 MiB of what does not grow with it. */
 const MOST_MAP_BYTES = 160 * RECORDS + (40 << 20);
 
-/** For how long the daemon's event loop may be held up, and how long a status may take to come, in ms: what this file is about. */
+/**
+ * For how long the daemon's event loop may be held up by its own work, in ms: what this file is about. A status waits for whoever else has the CPU too, so the
+ * bound of the time until it comes is wide.
+ */
 const HELD_MS = 60;
-const STATUS_MS = 150;
+const STATUS_MS = 1_000;
 /** How often one is asked for. */
 const STATUS_EVERY_MS = 20;
 
@@ -72,25 +75,25 @@ class Sum {
 
 /** One datagram of every client. */
 async function visitEvery(sum: Sum): Promise<Sum> {
-  const before = sum.sent;
-  for (let turn = 0; turn < SESSIONS; turn = sum.sent - before) {
+  const already = sum.sent;
+  for (let turn = 0; turn < SESSIONS; turn = sum.sent - already) {
     sum.add(await stage.send({ framesPerSecond: RATE, seconds: Math.min(2, (SESSIONS - turn) / RATE), clients: SESSIONS, turn }));
-    assert.ok(sum.sent - before > turn, 'the generator sent nothing');
+    assert.ok(sum.sent - already > turn, 'the generator sent nothing');
   }
   return sum;
 }
 
 /** Asks for the status again and again until `work` is done; returns what that gave, and the longest that a status took. */
 async function watched<T>(t: TestContext, what: string, work: Promise<T>): Promise<T> {
-  let done = false;
+  const watch = { done: false };
   const end = work.finally(() => {
-    done = true;
+    watch.done = true;
   });
   await daemon.held();
   let slowest = 0;
   const began = performance.now();
   let asked = 0;
-  for (; !done; asked++) {
+  for (; !watch.done; asked++) {
     const at = performance.now();
     await daemon.client.status();
     slowest = Math.max(slowest, performance.now() - at);
@@ -159,7 +162,7 @@ async function list(args: readonly string[], onClient: (address: string, port: n
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const match = /^flows +([0-9.]+):(\d+) /.exec(line);
-      if (match !== null) onClient(match[1]!, Number(match[2]));
+      if (match !== null) onClient(match[1], Number(match[2]));
     }
   });
   assert.deepEqual(await ended, [0, null]);

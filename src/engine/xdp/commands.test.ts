@@ -9,7 +9,7 @@ import type { Kernel } from './kernel.ts';
 function kernel(limit = 0): { readonly kernel: Kernel; readonly asked: string[]; readonly turn: () => Promise<void> } {
   const asked: string[] = [];
   const command = (request: Buffer): void => {
-    const view = structs(COMMAND, request.buffer as ArrayBuffer, { offset: request.byteOffset, count: 1 });
+    const view = structs(COMMAND, request.buffer, { offset: request.byteOffset, count: 1 });
     const count = view.get(0, 'count');
     asked.push(`${ENUMS.command_op[view.get(0, 'op')]} ${view.get(0, view.get(0, 'op') === 0 ? 'first' : 'records')} ${count}`);
     view.set(0, 'done', count);

@@ -124,7 +124,6 @@ function viewOf({ words }: Table, names: Names, record: number, now: number): Se
   if (owner === undefined || (state & STATE_MASK) !== LIVE) return null;
   const family = words[at + FAMILY] & 0xff;
   const [ports, others] = [words[at + CLIENT_AND_VIP_PORT], words[at + SOURCE_AND_SERVER_PORT]];
-  const ms = (from: number, to: number): number => Math.max(0, Math.round(msBetween(from, to)));
   const view: SessionView = {
     director: owner.director,
     client: hostPortText(ipAt(words, at, { first: CLIENT6, last: CLIENT, family }), swap16(ports & 0xffff)),
@@ -132,7 +131,7 @@ function viewOf({ words }: Table, names: Names, record: number, now: number): Se
     server: owner.server,
     serverAddress: hostPortText(owner.ip, swap16(others >>> 16)),
     sourcePort: swap16(others & 0xffff) || swap16(ports & 0xffff),
-    ageMs: ms(words[at + CREATED], now), idleMs: ms(words[at + LAST], now), expiresInMs: ms(now, words[at + EXPIRES]),
+    ageMs: wholeMs(words[at + CREATED], now), idleMs: wholeMs(words[at + LAST], now), expiresInMs: wholeMs(now, words[at + EXPIRES]),
     outstanding: Math.max(0, words[at + AWAITED] | 0) + Math.max(0, words[at + AWAITED_BEFORE] | 0),
     packetsIn: words[at + PACKETS_IN], bytesIn: wide(words, at + BYTES_IN), packetsOut: words[at + PACKETS_OUT], bytesOut: wide(words, at + BYTES_OUT),
   };
@@ -141,6 +140,10 @@ function viewOf({ words }: Table, names: Names, record: number, now: number): Se
 
 function ipAt(words: Uint32Array, at: number, { first, last, family }: { readonly first: number; readonly last: number; readonly family: number }): Ip {
   return ipOfWords([words[at + first], words[at + first + 1], words[at + first + 2], words[at + last]], family);
+}
+
+function wholeMs(from: number, to: number): number {
+  return Math.max(0, Math.round(msBetween(from, to)));
 }
 
 function wide(words: Uint32Array, at: number): number {
