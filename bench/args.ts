@@ -29,7 +29,7 @@ const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaul
     quick: { clients: [1000, 100_000], servers: [16], rounds: 1 },
   },
   lvs: {
-    whole: { clients: [1000], servers: [3], subjects: ['routing', 'ipvsadm-plain', 'lvs-plain', 'ipvsadm', 'lvs'], rounds: 6 },
+    whole: { clients: [1000], servers: [3], subjects: ['limit', 'routing', 'ipvsadm-plain', 'lvs-plain', 'ipvsadm', 'lvs', 'xdp'], rounds: 3 },
     quick: { clients: [1000], servers: [3], rounds: 2 },
   },
 };
@@ -42,8 +42,8 @@ Debian packages clang libbpf-dev libbpf1 nftables conntrack nginx-light libnginx
   userspace                 beside nginx, pen and a plain node:dgram proxy
   xdp                       beside an XDP program that only routes, the kernel's routing, nftables, nginx and weir's userspace engine
 
-  lvs                       beside the same services set by hand with ipvsadm and nft, in a stock kernel under qemu: what each carries
-                            when it is offered more than that; no root; --subjects xdp,... measures others in there too
+  lvs                       beside the same services set by hand with ipvsadm and nft, and the xdp engine beside both, in a stock kernel
+                            under qemu whose clock is its instructions: no root, and others on the machine change nothing
 
   failover [ENGINE…]        what a flow loses when its server goes, in userspace, xdp and lvs; takes no options
 

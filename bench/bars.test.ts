@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SubjectName } from './args.ts';
-import { barsText, judgeBars } from './bars.ts';
+import { XDP_BARS, barsText, judgeBars as judge } from './bars.ts';
 import type { RateResult } from './rates.ts';
+
+const judgeBars = (results: readonly RateResult[]): ReturnType<typeof judge> => judge(results, XDP_BARS);
 
 function cell(subject: SubjectName, clients: number, rate: number, more: Partial<RateResult> = {}): RateResult {
   return { subject, clients, rate, servers: 16, frameBytes: 64, loss: 0, trials: 1, limit: 'subject', misdelivered: 0, half: null, rounds: [rate], ...more };

@@ -81,7 +81,7 @@ async function measure(): Promise<void> {
     rise: 2,
     fall: 3,
     source: null,
-    slowStartMs: 0,
+    via: null, slowStartMs: 0,
     damping: null,
   }));
   const health = createHealthService();

@@ -161,8 +161,24 @@ export function runLiveFrames(program: number, options: { frame: Buffer; repeat:
 
 /** Moves the calling thread into a named network namespace. Throws with errno. */
 export function enterNamespace(name: string): void {
-  const fd = openCall(`/run/netns/${name}`, 0) as number;
-  if (fd < 0) throw new Error(`cannot open network namespace ${name}: errno ${koffi.errno()}`);
+  enter(openNamespace(`/run/netns/${name}`), name);
+}
+
+/** The same; returns what moves the thread back to where it was. */
+export function visitNamespace(name: string): () => void {
+  const home = openNamespace('/proc/thread-self/ns/net');
+  enterNamespace(name);
+  return () => enter(home, 'it came from');
+}
+
+function openNamespace(path: string): number {
+  const fd = openCall(path, 0) as number;
+  if (fd < 0) throw new Error(`cannot open network namespace ${path}: errno ${koffi.errno()}`);
+  return fd;
+}
+
+/** Closes `fd`, too. */
+function enter(fd: number, name: string): void {
   const result = setnsCall(fd, CLONE_NEWNET) as number;
   const errno = koffi.errno();
   closeCall(fd);

@@ -6,7 +6,7 @@ import type { BenchOptions } from './args.ts';
 import { carriedTable, judgePairs, pairsText } from './carried.ts';
 import { compileBpf } from './compile.ts';
 import type { InsideResult } from './lvs-inside.ts';
-import { describeMachine, loadWarning, machineText } from './machine.ts';
+import { describeMachine, machineText } from './machine.ts';
 import { ROOT } from './root.ts';
 import { CannotMeasure, type BenchRun } from './stage.ts';
 
@@ -18,11 +18,11 @@ interface Guest {
 /** Returns the report as text, and writes the JSON file if one was asked for. Rejects with CannotMeasure, or with the reason of the signal. */
 export async function benchLvs(options: BenchOptions, { signal, progress }: BenchRun): Promise<string> {
   const host = describeMachine();
-  for (const line of [machineText(host), ...loadWarning(host)]) progress(line);
+  progress(machineText(host));
   // There is a compiler here; the guest sees what it made.
   compileBpf('traffic');
-  const { startGuest } = (await import(join(ROOT, 'scripts/guest/guest.mjs'))) as { startGuest(): Promise<Guest> };
-  const guest = await startGuest().catch((error: unknown) => {
+  const { startGuest } = (await import(join(ROOT, 'scripts/guest/guest.mjs'))) as { startGuest(options: { time: 'clock' | 'instructions' }): Promise<Guest> };
+  const guest = await startGuest({ time: 'instructions' }).catch((error: unknown) => {
     throw new CannotMeasure(error instanceof Error ? error.message : String(error));
   });
   let inside: InsideResult;
@@ -34,9 +34,9 @@ export async function benchLvs(options: BenchOptions, { signal, progress }: Benc
   const bars = judgePairs(inside.results);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), host, options, ...inside, bars }, null, 2)}\n`);
   return [
-    `${machineText(inside.machine)}\nunder qemu (TCG, no KVM) on ${machineText(host)}\n`,
+    `${machineText(inside.machine)}\nunder qemu, 4 ns an instruction, on ${machineText(host)}\n`,
     `${Object.entries(inside.versions).map(([name, version]) => `${name} ${version}`).join(', ')}\n`,
-    'Round trips/s carried when offered more than that, one balancer core, 64-byte frames, best of the tries; both of a pair are offered the same, in turn.\n\n',
+    'Round trips/s by the clock of the guest, which is its instructions; 64-byte frames, median of the tries. The generator and the servers, whose part `limit` shows, are in every figure.\n\n',
     carriedTable(inside.results),
     `\n${pairsText(bars)}`,
     [...inside.failures, ...inside.absent].map((line) => `not measured: ${line}\n`).join(''),

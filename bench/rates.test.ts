@@ -20,9 +20,9 @@ function stage(capacity: (name: string, start: number) => number) {
     const sent = Math.round(framesPerSecond * seconds);
     const replies = Math.round(Math.min(1, carries / framesPerSecond) * sent);
     return {
-      sender: { sent, skipped: 0, seconds },
-      receiver: { replies, misdelivered: 0, late: 0, icmp: 0, other: 0, buckets: Array.from({ length: BUCKETS }, (_, i) => (i === 100 ? replies : 0)) },
-      reflected: replies,
+      sender: { sent, kept: 0, skipped: 0, seconds },
+      receiver: { replies, kept: 0, misdelivered: 0, late: 0, icmp: 0, other: 0, buckets: Array.from({ length: BUCKETS }, (_, i) => (i === 100 ? replies : 0)) },
+      reflector: { reflected: replies, first: 0, strayed: 0, kept: 0 },
     } satisfies TrafficCounts;
   };
   const subject = (name: SubjectName): Subject => ({

@@ -37,7 +37,7 @@ export interface LatencyResult {
 
 const MEMORY_SESSIONS = 100_000;
 /** Slow enough that nothing is lost: memory is asked for, not speed. */
-const MEMORY_RATE = 10_000;
+const MEMORY_RATE = 5_000;
 const NEW_SESSION_START = 4_000;
 const LATENCY_TRIES = 3;
 

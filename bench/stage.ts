@@ -30,9 +30,9 @@ const LOCK = '/run/weir-bench.lock';
 const BALANCER_CPU = 0;
 const TRAFFIC_CPU = 1;
 
-/** Runs `measure` once this machine is ours: Linux, root, two CPUs, no other bench. Rejects with CannotMeasure, or with the reason of `signal`. */
-export async function alone<T>({ signal, progress }: BenchRun, measure: () => Promise<T>): Promise<T> {
-  requireMachine();
+/** Runs `measure` once this machine is ours: Linux, root, so many CPUs, no other bench. Rejects with CannotMeasure, or with the reason of `signal`. */
+export async function alone<T>({ signal, progress }: BenchRun, measure: () => Promise<T>, leastCpus: 1 | 2 = 2): Promise<T> {
+  requireMachine(leastCpus);
   const release = await takeLock({ path: LOCK, signal, progress });
   try {
     return await measure();
@@ -44,7 +44,8 @@ export async function alone<T>({ signal, progress }: BenchRun, measure: () => Pr
 /** Runs `measure` on a fresh topology and removes it, whatever happens. */
 export async function onStage(servers: number, quick: boolean, { signal, progress }: BenchRun, measure: (stage: Stage) => Promise<void>): Promise<void> {
   signal.throwIfAborted();
-  const topology = makeTopology({ servers, balancerCpu: BALANCER_CPU, trafficCpu: TRAFFIC_CPU });
+  // On one CPU everything happens within the generator's own sends (docs/adr/0011).
+  const topology = makeTopology({ servers, balancerCpu: BALANCER_CPU, trafficCpu: cpus().length > 1 ? TRAFFIC_CPU : BALANCER_CPU });
   // For ends that run no finally: an exception nobody caught, process.exit.
   process.once('exit', topology.remove);
   try {
@@ -60,9 +61,9 @@ export async function onStage(servers: number, quick: boolean, { signal, progres
   }
 }
 
-/** Throws CannotMeasure unless this is Linux, root, two CPUs. */
-export function requireMachine(): void {
+/** Throws CannotMeasure unless this is Linux, root, and there are so many CPUs. */
+export function requireMachine(leastCpus: 1 | 2 = 2): void {
   if (process.platform !== 'linux') throw new CannotMeasure(`the bench needs Linux (network namespaces, XDP), this is ${process.platform}`);
   if (process.getuid?.() !== 0) throw new CannotMeasure('the bench needs root: it makes network namespaces and loads BPF programs; run `sudo npm run bench -- …`');
-  if (cpus().length < 2) throw new CannotMeasure(`the bench needs 2 CPUs, one for the balancer and one for its clients; this machine has ${cpus().length}`);
+  if (cpus().length < leastCpus) throw new CannotMeasure(`the bench needs 2 CPUs, one for the balancer and one for its clients; this machine has ${cpus().length}`);
 }

@@ -16,9 +16,9 @@ function traffic(share: number, answers: number) {
     const sent = Math.round(run.framesPerSecond * run.seconds * share);
     for (let i = 0; i < sent; i++) asked.add(run.firstClient + ((run.turn + i) % run.clients));
     return {
-      sender: { sent, skipped: 0, seconds: run.seconds },
-      receiver: { replies: Math.round(sent * answers), misdelivered: 0, late: 0, icmp: 0, other: 0, buckets: Array.from({ length: BUCKETS }, () => 0) },
-      reflected: sent,
+      sender: { sent, kept: 0, skipped: 0, seconds: run.seconds },
+      receiver: { replies: Math.round(sent * answers), kept: 0, misdelivered: 0, late: 0, icmp: 0, other: 0, buckets: Array.from({ length: BUCKETS }, () => 0) },
+      reflector: { reflected: sent, first: 0, strayed: 0, kept: 0 },
     };
   };
   return { traffic: { send, close: () => undefined } satisfies Traffic, runs, asked };

@@ -1,6 +1,7 @@
 /** `npm run bench -- userspace`: all subjects on one stage, then what is asked of weir alone. */
 import { writeFileSync } from 'node:fs';
 import type { BenchOptions } from './args.ts';
+import { USERSPACE_BARS, barsText, judgeBars } from './bars.ts';
 import { describeMachine, loadWarning, machineText } from './machine.ts';
 import { measureRounds, rateTable, type RateResult } from './rates.ts';
 import { measureSections, sectionsText, type SectionResults } from './sections.ts';
@@ -45,14 +46,16 @@ async function measureAll(options: BenchOptions, run: BenchRun): Promise<string>
       sections = await measureSections(stage, weir, best);
     });
   }
+  const bars = judgeBars(results, USERSPACE_BARS);
   if (options.json !== null) {
-    writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), machine, versions, options, results, sections, failures, absent, disturbances }, null, 2)}\n`);
+    writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), machine, versions, options, results, bars, sections, failures, absent, disturbances }, null, 2)}\n`);
   }
   return [
     `${machineText(machine)}\n`,
     `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}\n`,
     'Highest rate with under 1 % loss, one balancer core, 64-byte frames, best of three tries a rate.\n\n',
     rateTable(results),
+    `\n${barsText(bars)}`,
     sections === null ? '' : `\n${sectionsText(sections)}`,
     [...failures, ...absent].map((line) => `not measured: ${line}\n`).join(''),
     disturbances.map((line) => `${line}\n`).join(''),

@@ -1,7 +1,7 @@
 /** `npm run bench -- xdp`: weir's xdp engine between what the kernel does, what others make of it, and what could be reached at best. */
 import { writeFileSync } from 'node:fs';
 import type { BenchOptions } from './args.ts';
-import { barsText, judgeBars } from './bars.ts';
+import { XDP_BARS, barsText, judgeBars } from './bars.ts';
 import { describeMachine, loadWarning, machineText } from './machine.ts';
 import { measureRounds, type RateResult } from './rates.ts';
 import { alone, onStage, type BenchRun } from './stage.ts';
@@ -32,7 +32,7 @@ async function measureAll(options: BenchOptions, run: BenchRun): Promise<string>
     });
   }
   const sections = options.sections ? await measureXdpSections(names, Math.max(...options.servers), options.quick, run) : null;
-  const bars = judgeBars(results);
+  const bars = judgeBars(results, XDP_BARS);
   if (options.json !== null) {
     writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), machine, versions, options, results, bars, sections, failures, absent }, null, 2)}\n`);
   }

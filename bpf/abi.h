@@ -31,7 +31,7 @@ enum policy { POLICY_NONE = 0, POLICY_KEEP = 1, POLICY_MOVE = 2, POLICY_DROP = 3
 enum algorithm { ALGORITHM_ROTATION = 0, ALGORITHM_LEAST = 1, ALGORITHM_SHORTEST = 2, ALGORITHM_IDLE_FIRST = 3, ALGORITHM_FIRST = 4, ALGORITHM_SOURCE = 5, ALGORITHM_DEST = 6, ALGORITHM_SRCDST = 7, ALGORITHM_FLOW = 8, ALGORITHM_RANDOM = 9, ALGORITHM_LOCALITY = 10, ALGORITHM_REPLICATION = 11 };
 enum command_op { COMMAND_SWEEP = 0, COMMAND_END = 1, COMMAND_PIN = 2 };
 
-enum drop_reason { DROP_NO_SERVER = 0, DROP_SESSION_MAX = 1, DROP_TABLE_FULL = 2, DROP_NO_PORT = 3, DROP_ON_POLICY = 4, DROP_UNEXPECTED_REPLY = 5, DROP_SEND_FULL = 6, DROP_TOO_BIG = 7, DROP_UNREACHABLE = 8, DROP_SEND_ERROR = 9, DROP_RECEIVE_OVERFLOW = 10, DROP_NO_DIRECTOR = 11, DROP_RATE_LIMIT = 12, DROP_FRAGMENT = 13, DROP_TTL = 14 };
+enum drop_reason { DROP_NO_SERVER = 0, DROP_SESSION_MAX = 1, DROP_TABLE_FULL = 2, DROP_NO_PORT = 3, DROP_ON_POLICY = 4, DROP_UNEXPECTED_REPLY = 5, DROP_SEND_FULL = 6, DROP_TOO_BIG = 7, DROP_UNREACHABLE = 8, DROP_SEND_ERROR = 9, DROP_RECEIVE_OVERFLOW = 10, DROP_NO_DIRECTOR = 11, DROP_RATE_LIMIT = 12, DROP_FRAGMENT = 13, DROP_TTL = 14, DROP_AMPLIFICATION = 15 };
 
 /* One session. The first cache line is all that IPv4 traffic compares and rewrites; addresses are four words, IPv4 in the last one. */
 struct session {
@@ -164,11 +164,15 @@ struct director {
 	__u16 pad8;
 	__u32 dest_hash; /* hashIp of the VIP */
 	__u32 sorry; /* slot + 1; 0: none */
-	__u32 source_rate; /* new sessions a second of one source address; 0: as globals say */
-	__u32 pad[5];
+	__u32 source_rate; /* new sessions a second of one source address; 0: no bound */
+	__u32 rate; /* new sessions a second of all; 0: no bound */
+	__u32 amplification; /* bytes a session carries to its client for each of its client's; 0: no bound */
+	__u32 pad[3];
 	__u32 sessions; /* live */
 	__u32 position; /* of the rotation */
-	__u32 pad2[14];
+	__u32 rate_second; /* the second that rate_count counts in */
+	__u32 rate_count;
+	__u32 pad2[12];
 };
 _Static_assert(sizeof(struct director) == 128, "struct director");
 _Static_assert(offsetof(struct director, kind) == 0, "director.kind");
@@ -187,10 +191,14 @@ _Static_assert(offsetof(struct director, pad8) == 30, "director.pad8");
 _Static_assert(offsetof(struct director, dest_hash) == 32, "director.dest_hash");
 _Static_assert(offsetof(struct director, sorry) == 36, "director.sorry");
 _Static_assert(offsetof(struct director, source_rate) == 40, "director.source_rate");
-_Static_assert(offsetof(struct director, pad) == 44, "director.pad");
+_Static_assert(offsetof(struct director, rate) == 44, "director.rate");
+_Static_assert(offsetof(struct director, amplification) == 48, "director.amplification");
+_Static_assert(offsetof(struct director, pad) == 52, "director.pad");
 _Static_assert(offsetof(struct director, sessions) == 64, "director.sessions");
 _Static_assert(offsetof(struct director, position) == 68, "director.position");
-_Static_assert(offsetof(struct director, pad2) == 72, "director.pad2");
+_Static_assert(offsetof(struct director, rate_second) == 72, "director.rate_second");
+_Static_assert(offsetof(struct director, rate_count) == 76, "director.rate_count");
+_Static_assert(offsetof(struct director, pad2) == 80, "director.pad2");
 
 /* One server that takes new sessions. */
 struct candidate {
@@ -239,20 +247,17 @@ struct globals {
 	__u32 answered_idle_ticks; /* how long a request-reply session stays after its last answer */
 	__u32 block_ticks; /* how long ICMP evidence holds */
 	__u32 hop_ticks; /* how long a looked-up next hop is used */
-	__u32 new_rate; /* new sessions a second of all directors; 0: no bound */
+	__u32 pad_line;
 	__u32 seed; /* of the index hash, random */
 	__u32 bucket_mask; /* buckets of the index - 1 */
 	__u32 capacity; /* records */
-	__u32 source_rate; /* new sessions a second of one source address; 0: no bound */
-	__u32 pad[5];
+	__u32 pad[6];
 	__u32 cursor; /* next record to try */
 	__u32 limit; /* records in use: a power of two, grows with need */
 	__u32 sessions; /* live */
 	__u32 records; /* not free */
 	__u32 fragment_id;
-	__u32 new_second;
-	__u32 new_count;
-	__u32 pad2[9];
+	__u32 pad2[11];
 	__u32 persistence_entries;
 	__u32 pad3[15];
 };
@@ -263,20 +268,17 @@ _Static_assert(offsetof(struct globals, rest_answered_ticks) == 8, "globals.rest
 _Static_assert(offsetof(struct globals, answered_idle_ticks) == 12, "globals.answered_idle_ticks");
 _Static_assert(offsetof(struct globals, block_ticks) == 16, "globals.block_ticks");
 _Static_assert(offsetof(struct globals, hop_ticks) == 20, "globals.hop_ticks");
-_Static_assert(offsetof(struct globals, new_rate) == 24, "globals.new_rate");
+_Static_assert(offsetof(struct globals, pad_line) == 24, "globals.pad_line");
 _Static_assert(offsetof(struct globals, seed) == 28, "globals.seed");
 _Static_assert(offsetof(struct globals, bucket_mask) == 32, "globals.bucket_mask");
 _Static_assert(offsetof(struct globals, capacity) == 36, "globals.capacity");
-_Static_assert(offsetof(struct globals, source_rate) == 40, "globals.source_rate");
-_Static_assert(offsetof(struct globals, pad) == 44, "globals.pad");
+_Static_assert(offsetof(struct globals, pad) == 40, "globals.pad");
 _Static_assert(offsetof(struct globals, cursor) == 64, "globals.cursor");
 _Static_assert(offsetof(struct globals, limit) == 68, "globals.limit");
 _Static_assert(offsetof(struct globals, sessions) == 72, "globals.sessions");
 _Static_assert(offsetof(struct globals, records) == 76, "globals.records");
 _Static_assert(offsetof(struct globals, fragment_id) == 80, "globals.fragment_id");
-_Static_assert(offsetof(struct globals, new_second) == 84, "globals.new_second");
-_Static_assert(offsetof(struct globals, new_count) == 88, "globals.new_count");
-_Static_assert(offsetof(struct globals, pad2) == 92, "globals.pad2");
+_Static_assert(offsetof(struct globals, pad2) == 84, "globals.pad2");
 _Static_assert(offsetof(struct globals, persistence_entries) == 128, "globals.persistence_entries");
 _Static_assert(offsetof(struct globals, pad3) == 132, "globals.pad3");
 
@@ -361,7 +363,7 @@ struct fragment {
 	__u32 tick;
 	__u16 director;
 	__u8 mode;
-	__u8 pad8;
+	__u8 dropped; /* 1: so are those after it */
 	__u32 server;
 	__u32 pad[2];
 };
@@ -373,7 +375,7 @@ _Static_assert(offsetof(struct fragment, new_id) == 40, "fragment.new_id");
 _Static_assert(offsetof(struct fragment, tick) == 44, "fragment.tick");
 _Static_assert(offsetof(struct fragment, director) == 48, "fragment.director");
 _Static_assert(offsetof(struct fragment, mode) == 50, "fragment.mode");
-_Static_assert(offsetof(struct fragment, pad8) == 51, "fragment.pad8");
+_Static_assert(offsetof(struct fragment, dropped) == 51, "fragment.dropped");
 _Static_assert(offsetof(struct fragment, server) == 52, "fragment.server");
 _Static_assert(offsetof(struct fragment, pad) == 56, "fragment.pad");
 

@@ -218,13 +218,14 @@ uncount:
 	return OUTCOME(OUTCOME_DROPPED, reason);
 }
 
-/* True when one more new session keeps to the rate of its source and of all; the second's count is of whole seconds since boot. */
-static __always_inline bool within_rates(struct globals *g, const struct director *d, const struct packet *p, __u32 director)
-{
-	__u32 second = p->now / 954; /* ticks a second: 10^9 / 2^20 */
-	__u32 source_rate = d->source_rate ? d->source_rate : g->source_rate;
+#define TICKS_A_SECOND 954 /* 10^9 / 2^20 */
 
-	if (source_rate) {
+/* True when one more new session keeps to the rate of its source and to that of its director; both count in whole seconds since boot. */
+static __always_inline bool within_rates(struct director *d, const struct packet *p, __u32 director)
+{
+	__u32 second = p->now / TICKS_A_SECOND;
+
+	if (d->source_rate) {
 		struct source_key key = { .director = director };
 		struct source fresh = { .second = second, .count = 1 }, *seen;
 
@@ -237,16 +238,16 @@ static __always_inline bool within_rates(struct globals *g, const struct directo
 		} else if (seen->second != second) {
 			seen->second = second;
 			seen->count = 1;
-		} else if (__sync_fetch_and_add(&seen->count, 1) >= source_rate) {
+		} else if (__sync_fetch_and_add(&seen->count, 1) >= d->source_rate) {
 			return false;
 		}
 	}
-	if (g->new_rate) {
-		if (g->new_second != second) {
-			g->new_second = second;
-			g->new_count = 0;
+	if (d->rate) {
+		if (d->rate_second != second) {
+			d->rate_second = second;
+			d->rate_count = 0;
 		}
-		if (__sync_fetch_and_add(&g->new_count, 1) >= g->new_rate)
+		if (__sync_fetch_and_add(&d->rate_count, 1) >= d->rate)
 			return false;
 	}
 	return true;
@@ -258,13 +259,19 @@ static __always_inline bool stateless_works(const struct server *server)
 	return server->mode != MODE_NAT;
 }
 
-/* Which server takes the datagrams of a flow that can have no session: the same for all of them, so by its hash. */
+/*
+ * Which server takes the datagrams of a flow that can have no session: the same for all of them. The one chosen, where the choice goes by
+ * what a flow keeps (maglev and the hashes, failover); else by the flow's hash.
+ */
 static __always_inline __u32 flow_slot(const struct packet *p, const struct director *d, __u32 chosen)
 {
 	struct pool *pool = pool_at(d->pool);
-	__u32 i = pick_spread(d->pool, p->now, hash_flow(p->src, p->family, p->sport), 0);
+	__u32 i;
 
-	return pool && i < MAX_CANDIDATES ? pool->candidates[i].server : chosen;
+	if (!pool || (pool->head.algorithm >= ALGORITHM_FIRST && pool->head.algorithm <= ALGORITHM_FLOW))
+		return chosen;
+	i = pick_spread(d->pool, p->now, hash_flow(p->src, p->family, p->sport), 0);
+	return i < MAX_CANDIDATES ? pool->candidates[i].server : chosen;
 }
 
 /* The outstanding request of a client at this server (request-reply), or NO_RECORD. */
@@ -317,14 +324,13 @@ static __always_inline __u32 director_of(const struct packet *p)
 /* What to do with a client's datagram that has no session: the slow path, once a session (request-reply and one-way: once a datagram). */
 __noinline __u64 new_flow(struct packet *p)
 {
-	struct globals *g = global();
 	struct director *d;
 	struct server *server;
 	struct session *s;
 	__u32 director, slot, record;
 	__u64 made;
 
-	if (!p || !g)
+	if (!p)
 		return OUTCOME(OUTCOME_PASS, 0);
 	director = director_of(p);
 	d = director_at(director);
@@ -347,7 +353,7 @@ __noinline __u64 new_flow(struct packet *p)
 			session_end(record, p->now, false);
 		}
 	}
-	if (!within_rates(g, d, p, director)) {
+	if (!within_rates(d, p, director)) {
 		struct drop_counters *counters = drop_counters_at(director);
 
 		if (counters)

@@ -4,6 +4,7 @@
 #define WEIR_DELIVER_H
 
 #include "rewrite.h"
+#include "toobig.h"
 
 /* Takes one from the time to live, which is the caller's to have checked, and patches the checksum by that and `sum`. */
 static __always_inline void age_ip4(struct iphdr *ip, __u64 sum)
@@ -99,24 +100,29 @@ static __always_inline int tunnel(struct xdp_md *ctx, const struct packet *p, co
 	}
 }
 
-/* True when the frame is longer than its way takes. */
-static __always_inline bool exceeds(const struct rewrite *r, __u32 ip_length)
+/* What a packet may have at most on its way, 0 for no limit: of a tunnel what its outer header leaves. */
+static __always_inline __u32 fits(const struct rewrite *r, __u32 outer)
 {
 	struct link *link = link_at(r->hop & 0xffff);
 
-	return link && link->mtu && ip_length > link->mtu;
+	return link && link->mtu ? link->mtu - (r->mode == MODE_TUNNEL ? outer : 0) : 0;
+}
+
+static __always_inline bool exceeds(__u32 length, __u32 mtu)
+{
+	return mtu && length > mtu;
 }
 
 static __always_inline int deliver4(struct xdp_md *ctx, struct packet *p, struct rewrite *r, struct iphdr *ip, struct udphdr *udp)
 {
-	__u32 length = bpf_ntohs(ip->tot_len);
+	__u32 length = bpf_ntohs(ip->tot_len), mtu = fits(r, sizeof(*ip));
 
 	if (ip->ttl <= 1)
 		return drop(r->director, DROP_TTL, -1);
-	if (exceeds(r, r->mode == MODE_TUNNEL ? length + sizeof(*ip) : length))
-		return drop(r->director, DROP_TOO_BIG, -1);
+	if (exceeds(length, mtu))
+		return (ip->frag_off & bpf_htons(IP_DO_NOT_FRAGMENT)) && ip->ihl == 5 ? answer_too_big(ctx, p, r, mtu) : drop(r->director, DROP_TOO_BIG, -1);
 	if (p->fragment) {
-		__u32 id = remember_fragment(p, r);
+		__u32 id = remember_fragment(p, r, false);
 
 		if (r->mode == MODE_NAT)
 			renumber_ip4(ip, id);
@@ -136,14 +142,14 @@ static __always_inline int deliver4(struct xdp_md *ctx, struct packet *p, struct
 
 static __always_inline int deliver6(struct xdp_md *ctx, struct packet *p, struct rewrite *r, struct ipv6hdr *ip, struct fragment_header *fragment, struct udphdr *udp)
 {
-	__u32 length = bpf_ntohs(ip->payload_len);
+	__u32 length = bpf_ntohs(ip->payload_len), mtu = fits(r, sizeof(*ip));
 
 	if (ip->hop_limit <= 1)
 		return drop(r->director, DROP_TTL, -1);
-	if (exceeds(r, length + (r->mode == MODE_TUNNEL ? 2 : 1) * sizeof(*ip)))
-		return drop(r->director, DROP_TOO_BIG, -1);
+	if (exceeds(length + sizeof(*ip), mtu))
+		return answer_too_big(ctx, p, r, mtu);
 	if (p->fragment && fragment) {
-		__u32 id = remember_fragment(p, r);
+		__u32 id = remember_fragment(p, r, false);
 
 		if (r->mode == MODE_NAT)
 			fragment->id = id;
@@ -191,6 +197,8 @@ static __always_inline int deliver_later_fragment(struct xdp_md *ctx, struct pac
 			drop(NO_DIRECTOR, DROP_FRAGMENT, -1);
 		return XDP_PASS;
 	}
+	if (first->dropped)
+		return XDP_DROP;
 	copy_address(r->src, first->src_be);
 	copy_address(r->dst, first->dst_be);
 	r->hop = first->hop;
@@ -213,7 +221,7 @@ static __always_inline int later_fragment4(struct xdp_md *ctx, struct packet *p,
 		return verdict;
 	if (ip->ttl <= 1)
 		return drop(r->director, DROP_TTL, -1);
-	if (exceeds(r, bpf_ntohs(ip->tot_len) + (r->mode == MODE_TUNNEL ? sizeof(*ip) : 0)))
+	if (exceeds(bpf_ntohs(ip->tot_len), fits(r, sizeof(*ip))))
 		return drop(r->director, DROP_TOO_BIG, -1);
 	if (r->mode == MODE_NAT) {
 		renumber_ip4(ip, id);
@@ -235,7 +243,7 @@ static __always_inline int later_fragment6(struct xdp_md *ctx, struct packet *p,
 		return verdict;
 	if (ip->hop_limit <= 1)
 		return drop(r->director, DROP_TTL, -1);
-	if (exceeds(r, bpf_ntohs(ip->payload_len) + (r->mode == MODE_TUNNEL ? 2 : 1) * sizeof(*ip)))
+	if (exceeds(bpf_ntohs(ip->payload_len) + sizeof(*ip), fits(r, sizeof(*ip))))
 		return drop(r->director, DROP_TOO_BIG, -1);
 	ip->hop_limit--;
 	if (r->mode == MODE_TUNNEL)

@@ -10,20 +10,6 @@
 #include "deliver.h"
 #include "udp.h"
 
-#define ICMP_UNREACHABLE 3
-#define ICMP_TOO_BIG_CODE 4
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP6_UNREACHABLE 1
-#define ICMP6_TOO_BIG 2
-#define ICMP6_TIME_EXCEEDED 3
-
-struct icmp_header {
-	__u8 type;
-	__u8 code;
-	__be16 check;
-	__be32 rest;
-};
-
 /* The least that an error must hold, from its own header on: itself, an IP header, ports. */
 #define CARRIER4 (sizeof(struct icmp_header) + sizeof(struct iphdr) + sizeof(struct udphdr))
 #define CARRIER6 (sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + sizeof(struct udphdr))

@@ -15,10 +15,17 @@
 #include <bpf/bpf_endian.h>
 #include "maps.h"
 
+#define IP_DO_NOT_FRAGMENT 0x4000
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_OFFSET_MASK 0x1fff
 #define IPPROTO_FRAGMENT_HEADER 44
 #define IPPROTO_ICMP6 58
+#define ICMP_UNREACHABLE 3
+#define ICMP_TOO_BIG_CODE 4
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP6_UNREACHABLE 1
+#define ICMP6_TOO_BIG 2
+#define ICMP6_TIME_EXCEEDED 3
 
 struct vlan_header {
 	__be16 tci;
@@ -30,6 +37,13 @@ struct fragment_header {
 	__u8 reserved;
 	__be16 offset; /* 13 bits of offset, 2 reserved, 1 more-fragments */
 	__be32 id;
+};
+
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__be16 check;
+	__be32 rest;
 };
 
 /* Addresses are four words, IPv4 in the last one and zeros before it. */
@@ -54,6 +68,7 @@ struct packet {
 	__u64 hop;     /* the neighbour it came from: MAC << 16, link id still 0 */
 	__u16 l3;      /* offset of the IP header */
 	__u16 l4;      /* offset of the UDP or ICMP header */
+	__u16 present; /* UDP payload bytes that are in this frame: fewer than `length` in a first fragment */
 	struct tuple reply; /* of a new session: what its server's answers look like */
 };
 

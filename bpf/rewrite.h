@@ -110,8 +110,8 @@ static __always_inline bool complete_checksum(struct xdp_md *ctx, const struct p
 	return true;
 }
 
-/* Remembers what became of a first fragment, for those after it; returns the identification they all get. */
-__noinline __u32 remember_fragment(struct packet *p, struct rewrite *r)
+/* Remembers what became of a first fragment, for those after it; returns the identification they all get. `dropped`: they go nowhere either. */
+__noinline __u32 remember_fragment(struct packet *p, struct rewrite *r, __u32 dropped)
 {
 	struct fragment_key key = {};
 	struct fragment value = {};
@@ -129,6 +129,7 @@ __noinline __u32 remember_fragment(struct packet *p, struct rewrite *r)
 	value.mode = r->mode;
 	value.director = r->director;
 	value.server = r->server;
+	value.dropped = dropped;
 	value.tick = p->now;
 	value.new_id = __sync_fetch_and_add(&g->fragment_id, 1);
 	if (p->family == 4)

@@ -204,6 +204,8 @@ static __always_inline int session_age(struct globals *g, struct session *s, __u
 /*
  * Returns a claimed record, or NO_RECORD when none of those looked at is free. Records are tried in turn below `limit`, which doubles
  * with need: few sessions stay close together in memory. A table nine tenths full refuses one in four million. Expired ones on the way are aged, so a table nobody sweeps does not fill up.
+ * Sessions that were made together may last together and fill a stretch of any length, so a table that cannot grow is looked at in nine places: jumps of
+ * five eighths come to each eighth of it, and a stretch of less than seven refuses nobody.
  */
 __noinline __u32 session_claim(__u32 now)
 {
@@ -222,6 +224,8 @@ __noinline __u32 session_claim(__u32 now)
 			if (__sync_val_compare_and_swap(&g->limit, limit, limit * 2) == limit)
 				g->cursor = limit;
 			limit = g->limit;
+		} else if (i != 0 && i % ALLOC_PROBES == 0) {
+			__sync_fetch_and_add(&g->cursor, limit / 2 + limit / 8);
 		}
 		record = __sync_fetch_and_add(&g->cursor, 1) & (limit - 1);
 		s = session_at(record);

@@ -41,7 +41,8 @@ static __always_inline void towards_server(struct xdp_md *ctx, struct session *s
 	s->expires = p->now + (answered ? d->replied_ticks : d->unreplied_ticks);
 	s->request_us = p->now_us;
 	s->packets_in++;
-	s->bytes_in += p->length;
+	/* A first fragment may claim any length: what a reply is held against is what came. */
+	s->bytes_in += d->amplification && p->present < p->length ? p->present : p->length;
 	/* Answers go back to the neighbour the client's last datagram came from: a router that takes over is followed at once. */
 	if (!link || link->ifindex != p->ifindex || ((link->vlan_be ^ p->vlan) & bpf_htons(0xfff)))
 		s->hop = p->hop | ingress_link(p);
@@ -100,16 +101,18 @@ static __always_inline void answer_awaited(struct globals *g, struct session *s,
 		s->expires = p->now + g->answered_idle_ticks;
 }
 
-/* Fills in where a server's reply goes. False: it is nobody's any more. */
-static __always_inline bool towards_client(struct globals *g, struct session *s, const struct packet *p, struct rewrite *r, __u8 family)
+/* Fills in where a server's reply goes: XDP_TX. XDP_DROP: it is nobody's any more, or more than its session may carry. */
+static __always_inline int towards_client(struct globals *g, struct session *s, struct packet *p, struct rewrite *r, __u8 family)
 {
 	struct server *server = server_at(s->server);
 	struct server_counters *counters = server_counters_at(s->server);
 	struct director *d = director_at(s->director);
-	__u32 state = state_of(s), asked = s->request_us;
+	__u32 state = state_of(s), asked = s->request_us, factor;
+	bool carried;
 
 	if (!server || !counters || !d || (state != SESSION_LIVE && state != SESSION_LINGERING) || reached(p->now, s->expires))
-		return false;
+		return drop(NO_DIRECTOR, DROP_UNEXPECTED_REPLY, -1);
+	/* The server has answered either way: it is not to be judged silent for what is dropped here. */
 	counters->packets_out++;
 	counters->bytes_out += p->length;
 	if (asked != 0) {
@@ -119,15 +122,25 @@ static __always_inline bool towards_client(struct globals *g, struct session *s,
 		if (bucket < RESPONSE_BUCKETS)
 			counters->responses[bucket]++;
 	}
-	s->packets_out++;
-	s->bytes_out += p->length;
+	factor = *(volatile __u32 *)&d->amplification;
+	carried = factor == 0 || s->bytes_out + p->length <= s->bytes_in * factor;
+	if (carried) {
+		s->packets_out++;
+		s->bytes_out += p->length;
+	}
 	if (state == SESSION_LIVE) {
 		if (s->kind == KIND_REQUEST_REPLY) {
 			answer_awaited(g, s, server, p);
-		} else {
+		} else if (carried) {
 			s->last = p->now;
 			s->expires = p->now + d->replied_ticks;
 		}
+	}
+	if (!carried) {
+		/* Without source NAT the kernel would route the fragments after this one to the client. */
+		if (p->fragment)
+			remember_fragment(p, r, true);
+		return drop(s->director, DROP_AMPLIFICATION, -1);
 	}
 	r->src[3] = s->vip4_be;
 	r->dst[3] = s->client4_be;
@@ -144,7 +157,7 @@ static __always_inline bool towards_client(struct globals *g, struct session *s,
 	r->director = s->director;
 	r->server = s->server;
 	r->hop = s->hop;
-	return true;
+	return XDP_TX;
 }
 
 /* Decides about a datagram. Returns XDP_TX for "send it as `r` says", else the verdict. */
@@ -163,7 +176,7 @@ static __always_inline int decide(struct xdp_md *ctx, struct packet *p, struct r
 		return XDP_PASS;
 	s = index_find(g, (const struct tuple *)p, tuple_hash(g->seed, p->src, p->dst, p->sport, p->dport, family, 0), family, &direction, &record);
 	if (s && direction == DIRECTION_REPLY)
-		return towards_client(g, s, p, r, family) ? XDP_TX : drop(NO_DIRECTOR, DROP_UNEXPECTED_REPLY, -1);
+		return towards_client(g, s, p, r, family);
 	if (s && state_of(s) == SESSION_LIVE) {
 		server = server_at(s->server);
 		d = director_at(s->director);

@@ -7,7 +7,7 @@
  *   ICMP errors are translated by the header they carry; fragments follow their first.
  *
  * What is where: maps.h the maps, packet.h a datagram, index.h and session.h sessions, pick.h algorithms, create.h new sessions,
- * udp.h decisions, rewrite.h and deliver.h headers, way.h next hops, icmp.h errors, command.h what the control plane asks for.
+ * udp.h decisions, rewrite.h and deliver.h headers, toobig.h what does not fit, way.h next hops, icmp.h errors of others, command.h what the control plane asks for.
  * abi.h is generated from src/engine/xdp/abi/spec.ts.
  */
 #include "udp.h"
@@ -66,6 +66,7 @@ static __noinline int handle4(struct xdp_md *ctx, struct scratch *scratch)
 	if ((void *)(udp + 1) > data_end || total < header + sizeof(*udp))
 		return XDP_PASS;
 	p->length = bpf_ntohs(udp->len) - sizeof(*udp);
+	p->present = total - header - sizeof(*udp);
 	if (bpf_ntohs(udp->len) < sizeof(*udp) || (!p->fragment && total < header + bpf_ntohs(udp->len)))
 		return XDP_PASS;
 	p->sport = udp->source;
@@ -118,6 +119,7 @@ static __noinline int handle6(struct xdp_md *ctx, struct scratch *scratch)
 	if ((void *)(udp + 1) > data_end)
 		return XDP_PASS;
 	p->length = bpf_ntohs(udp->len) - sizeof(*udp);
+	p->present = length - (fragment ? sizeof(*fragment) : 0) - sizeof(*udp);
 	if (bpf_ntohs(udp->len) < sizeof(*udp) || (!p->fragment && length < bpf_ntohs(udp->len)))
 		return XDP_PASS;
 	p->sport = udp->source;

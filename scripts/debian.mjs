@@ -5,7 +5,7 @@ import { StepError, run, say } from './steps.mjs';
 /** Package names of Debian 12. */
 export const DEBIAN_PACKAGES = [
   'dnsmasq-base', 'dnsutils', 'dnsperf', 'unbound', 'rsyslog', 'iperf3', 'nginx-light', 'libnginx-mod-stream', 'pen',
-  'iproute2', 'procps', 'util-linux', 'strace', 'systemd', 'ethtool', 'tcpdump', 'nftables', 'conntrack', 'clang', 'llvm', 'libbpf1', 'libbpf-dev', 'chromium',
+  'iproute2', 'procps', 'util-linux', 'strace', 'systemd', 'ethtool', 'tcpdump', 'curl', 'nftables', 'conntrack', 'clang', 'llvm', 'libbpf1', 'libbpf-dev', 'chromium',
   // The checks' real peers.
   'chrony', 'freeradius', 'sip-tester', 'snmpd', 'tftpd-hpa', 'coturn', 'openssl', 'ngtcp2-server', 'wireguard-go', 'wireguard-tools',
   // The lvs tier: a stock kernel (fetched by scripts/guest, not installed) under qemu.

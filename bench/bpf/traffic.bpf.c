@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
- * The bench's traffic, in three XDP programs:
+ * The bench's traffic, in XDP programs:
  *   generate  run by BPF_PROG_TEST_RUN with live frames; redirects one frame into the clients' veth whenever one is due
  *   reflect   on the servers' veth; answers every datagram for a server, payload intact
  *   receive   on the clients' veth; counts replies and their latency
+ * and two that stand in the place of reflect where a test asks which server has which client:
+ *   reflect_home  answers likewise, and counts datagrams that come to another server than their client's first one
+ *   absorb_home   takes what comes through a tunnel (IPIP), answers nothing, and counts the same
  * Structs are mirrored in bench/traffic/layout.ts; the assertions below hold the offsets.
  */
 #include <linux/bpf.h>
@@ -27,6 +30,8 @@
 /* 8 buckets per power of two: 12.5 % resolution. */
 #define BUCKET_BITS 3
 #define BUCKETS 320
+/* Clients whose server is known, by number. */
+#define HOMES (1 << 21)
 
 struct config {
 	__u64 duration_ns;
@@ -49,8 +54,11 @@ struct config {
 	__u32 out_ifindex;
 	__u8 source_mac[6];
 	__u8 target_mac[6];
+	/* So many clients from number kept_first on have every other frame, in turn; 0: none. */
+	__u32 kept;
+	__u32 kept_first;
 };
-_Static_assert(sizeof(struct config) == 80, "layout.ts: CONFIG");
+_Static_assert(sizeof(struct config) == 88, "layout.ts: CONFIG");
 _Static_assert(offsetof(struct config, out_ifindex) == 64, "layout.ts: CONFIG");
 
 struct sender {
@@ -61,8 +69,10 @@ struct sender {
 	__u64 skipped;
 	/* Whose turn the first frame was. */
 	__u64 turn;
+	/* Of `sent`, frames of kept clients. */
+	__u64 kept;
 };
-_Static_assert(sizeof(struct sender) == 48, "layout.ts: SENDER");
+_Static_assert(sizeof(struct sender) == 56, "layout.ts: SENDER");
 
 struct receiver {
 	__u64 replies;
@@ -72,14 +82,22 @@ struct receiver {
 	__u64 late;
 	__u64 icmp;
 	__u64 other;
+	/* Of `replies`, those to kept clients. */
+	__u64 kept;
 	__u64 buckets[BUCKETS];
 };
-_Static_assert(sizeof(struct receiver) == 40 + 8 * BUCKETS, "layout.ts: RECEIVER");
+_Static_assert(sizeof(struct receiver) == 48 + 8 * BUCKETS, "layout.ts: RECEIVER");
 
 struct reflector {
 	__u64 reflected;
 	__u64 other;
+	/* Of `reflected`: the first of their client, and those that came to another server than that. */
+	__u64 first;
+	__u64 strayed;
+	/* Of `reflected`, of kept clients. */
+	__u64 kept;
 };
+_Static_assert(sizeof(struct reflector) == 40, "layout.ts: REFLECTOR");
 
 /* 22 bytes: what is left of a 64-byte frame; the head of a longer one. */
 struct payload {
@@ -125,6 +143,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct reflector);
 } reflector_map SEC(".maps");
+
+/* Server + 1 of each client; 0: not seen yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HOMES);
+	__type(key, __u32);
+	__type(value, __u32);
+} homes SEC(".maps");
 
 static __always_inline __u32 client_ip(const struct config *config, __u32 client)
 {
@@ -196,7 +222,12 @@ int generate(struct xdp_md *ctx)
 		return XDP_DROP;
 
 	/* Every byte, every time: the page comes back as the receiver left it. */
-	client = config->first_client + (__u32)((sender->turn + sender->sent) % config->clients);
+	if (config->kept && (sender->sent & 1)) {
+		client = config->kept_first + (__u32)(sender->kept % config->kept);
+		sender->kept++;
+	} else {
+		client = config->first_client + (__u32)((sender->turn + sender->sent - sender->kept) % config->clients);
+	}
 	__builtin_memcpy(frame->eth.h_dest, config->target_mac, ETH_ALEN);
 	__builtin_memcpy(frame->eth.h_source, config->source_mac, ETH_ALEN);
 	frame->eth.h_proto = bpf_htons(ETH_P_IP);
@@ -227,8 +258,29 @@ int generate(struct xdp_md *ctx)
 	return bpf_redirect(config->out_ifindex, 0);
 }
 
-SEC("xdp")
-int reflect(struct xdp_md *ctx)
+static __always_inline bool is_kept(const struct config *config, __u32 client)
+{
+	return client - config->kept_first < config->kept;
+}
+
+/* Remembers a client's first server, and counts what goes elsewhere. */
+static __always_inline void look_home(const struct config *config, struct reflector *reflector, __u32 client, __u32 server)
+{
+	__u32 *home = bpf_map_lookup_elem(&homes, &client);
+
+	if (is_kept(config, client))
+		reflector->kept++;
+	if (!home || *home == server + 1)
+		return;
+	if (*home == 0) {
+		*home = server + 1;
+		reflector->first++;
+	} else {
+		reflector->strayed++;
+	}
+}
+
+static __always_inline int answer(struct xdp_md *ctx, bool look)
 {
 	struct frame *frame = (void *)(long)ctx->data;
 	__u32 zero = 0, address;
@@ -257,8 +309,45 @@ int reflect(struct xdp_md *ctx)
 	/* veth left it to a device that does not exist: half a checksum. */
 	frame->udp.check = 0;
 	reflector->reflected++;
+	if (look)
+		look_home(config, reflector, frame->payload.client, bpf_ntohl(address) - config->server_ip);
 	/* Not XDP_TX: that needs a program at the other end too. */
 	return bpf_redirect(ctx->ingress_ifindex, 0);
+}
+
+SEC("xdp")
+int reflect(struct xdp_md *ctx)
+{
+	return answer(ctx, false);
+}
+
+SEC("xdp")
+int reflect_home(struct xdp_md *ctx)
+{
+	return answer(ctx, true);
+}
+
+SEC("xdp")
+int absorb_home(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct iphdr *outer = (void *)(eth + 1), *inner = outer + 1;
+	struct udphdr *udp = (void *)(inner + 1);
+	struct payload *payload = (void *)(udp + 1);
+	__u32 zero = 0;
+	struct config *config = bpf_map_lookup_elem(&config_map, &zero);
+	struct reflector *reflector = bpf_map_lookup_elem(&reflector_map, &zero);
+
+	if (!config || !reflector)
+		return XDP_PASS;
+	if ((void *)(payload + 1) > (void *)(long)ctx->data_end || eth->h_proto != bpf_htons(ETH_P_IP) || outer->protocol != IPPROTO_IPIP ||
+	    bpf_ntohl(outer->daddr) - config->server_ip >= config->servers || inner->daddr != bpf_htonl(config->target_ip)) {
+		reflector->other++;
+		return XDP_PASS;
+	}
+	reflector->reflected++;
+	look_home(config, reflector, payload->client, bpf_ntohl(outer->daddr) - config->server_ip);
+	return XDP_DROP;
 }
 
 static __always_inline __u32 log2_of(__u64 value)
@@ -322,6 +411,8 @@ int receive(struct xdp_md *ctx)
 		return XDP_DROP;
 	}
 	receiver->replies++;
+	if (is_kept(config, client))
+		receiver->kept++;
 	bucket = bucket_of(now - frame->payload.sent_ns);
 	/* The comparison is of this register: Linux 6.1 does not know that another, which it was made from, is as small. */
 	barrier_var(bucket);

@@ -29,7 +29,7 @@ export function benchPlan(options: WeirOptions): Plan {
     mode: 'nat',
     balance: 'roundrobin',
     persistence: null,
-    session: { kind: options.session, replies: 1, timeoutMs: null, max: null },
+    session: { kind: options.session, replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null },
     on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
     sourceNat: options.sourceNat ? { rule: 'bench', addresses: { first: vip.ip, last: vip.ip }, ports: null } : null,
     servers: options.servers.map((server, i) => ({ name: `s${i + 1}`, ip: server.ip, port: server.port, weight: 1, state: 'up', sorry: false })),

@@ -107,8 +107,10 @@ export function makeTopology(options: { servers: number; balancerCpu: number; tr
     writeInside(balancer, '/proc/sys/net/ipv4/ip_forward', '1');
     writeInside(balancer, '/proc/sys/net/ipv4/ip_local_port_range', '1024 65535');
     writeInside(balancer, '/proc/sys/net/ipv6/conf/all/disable_ipv6', '1');
-    writeInside(balancer, `/sys/class/net/${dev.front}/threaded`, '1');
-    const pinPolling = () => pinThreads(dev.front, options.balancerCpu);
+    // A thread of its own is for a CPU of its own; on the generator's, [b] polls within each send.
+    const threaded = options.balancerCpu !== options.trafficCpu;
+    if (threaded) writeInside(balancer, `/sys/class/net/${dev.front}/threaded`, '1');
+    const pinPolling = () => threaded && pinThreads(dev.front, options.balancerCpu);
     pinPolling();
     const renewPolling = () => {
       for (const state of ['off', 'on'] as const) gro(dev.front, state);

@@ -1,13 +1,13 @@
 /**
  * The traffic process: pinned to the traffic CPU, holds the BPF programs, and spends each run inside one system call.
- * Started with the arguments `object clients-namespace client-device servers-namespace server-device place-as-JSON`; then one message, one answer.
+ * Started with the arguments `object clients-namespace client-device servers-namespace server-device place-as-JSON server-program`; then one message, one answer.
  */
 import { attachNative, deviceIndex, enterNamespace, loadBpf, runLiveFrames, type BpfObject } from '../libbpf.ts';
-import { decodeReceiver, decodeReflected, decodeSender, encodeConfig, encodeSender, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
+import { decodeReceiver, decodeReflector, decodeSender, encodeConfig, encodeSender, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
 
 /** One answer: the counts of the run, or why there are none. */
 export type TrafficAnswer =
-  | { readonly ok: true; readonly sender: ReturnType<typeof decodeSender>; readonly receiver: ReturnType<typeof decodeReceiver>; readonly reflected: number }
+  | { readonly ok: true; readonly sender: ReturnType<typeof decodeSender>; readonly receiver: ReturnType<typeof decodeReceiver>; readonly reflector: ReturnType<typeof decodeReflector> }
   | { readonly ok: false; readonly message: string };
 
 /** Frames leave when a batch ends; a batch without a frame lasts 8 µs. */
@@ -22,13 +22,13 @@ const IDLE_BYTES = 64;
 /** Late replies: a receive buffer full of datagrams at the lowest rates. */
 const DRAIN_MS = 150;
 
-const [object = '', clients = '', clientDevice = '', servers = '', serverDevice = '', placeText = ''] = process.argv.slice(2);
+const [object = '', clients = '', clientDevice = '', servers = '', serverDevice = '', placeText = '', serverProgram = ''] = process.argv.slice(2);
 
 try {
   const place = JSON.parse(placeText) as TrafficPlace;
   const bpf = loadBpf(object);
   enterNamespace(servers);
-  attachNative(serverDevice, bpf.program('reflect'));
+  attachNative(serverDevice, bpf.program(serverProgram));
   enterNamespace(clients);
   attachNative(clientDevice, bpf.program('receive'));
   const outIndex = deviceIndex(clientDevice);
@@ -71,7 +71,7 @@ async function answer(bpf: BpfObject, run: TrafficRun, { place, outIndex, turnNs
       ok: true,
       sender: decodeSender(bpf.map('sender_map').read()[0] ?? Buffer.alloc(MAPS.sender_map.size)),
       receiver: decodeReceiver(bpf.map('receiver_map').read()),
-      reflected: decodeReflected(bpf.map('reflector_map').read()),
+      reflector: decodeReflector(bpf.map('reflector_map').read()),
     } satisfies TrafficAnswer);
   } catch (error) {
     tell({ ok: false, message: error instanceof Error ? error.message : String(error) } satisfies TrafficAnswer);

@@ -14,6 +14,8 @@ export interface TrafficRun {
   /** From the Ethernet header on, SMALL_FRAME_BYTES at least. */
   readonly frameBytes: number;
   readonly target: { readonly ip: Ip; readonly port: number };
+  /** Every other frame is of these clients, in turn; default: none. */
+  readonly kept?: { readonly first: number; readonly count: number };
 }
 
 /** What stays the same in one topology. */
@@ -32,10 +34,10 @@ export const BUCKETS = 320;
 
 /** Value sizes of the maps, in bytes. */
 export const MAPS = {
-  config_map: { size: 80, perCpu: false },
-  sender_map: { size: 48, perCpu: false },
-  receiver_map: { size: 40 + 8 * BUCKETS, perCpu: true },
-  reflector_map: { size: 16, perCpu: true },
+  config_map: { size: 88, perCpu: false },
+  sender_map: { size: 56, perCpu: false },
+  receiver_map: { size: 48 + 8 * BUCKETS, perCpu: true },
+  reflector_map: { size: 40, perCpu: true },
 } as const;
 
 /** A generator that was kept from running catches up this much, then skips. */
@@ -63,6 +65,8 @@ export function encodeConfig(run: TrafficRun, place: TrafficPlace, outIndex: num
   config.writeUInt32LE(outIndex, 64);
   config.set(macBytes(place.clientMac), 68);
   config.set(macBytes(place.balancerMac), 74);
+  config.writeUInt32LE(run.kept?.count ?? 0, 80);
+  config.writeUInt32LE(run.kept?.first ?? 0, 84);
   return config;
 }
 
@@ -76,6 +80,8 @@ export function encodeSender(run: Pick<TrafficRun, 'turn'>): Buffer {
 /** What the generator did. */
 export interface SenderCounts {
   readonly sent: number;
+  /** Of these, frames of kept clients. */
+  readonly kept: number;
   /** Times it fell behind and skipped ahead. */
   readonly skipped: number;
   /** From the first frame to the last. */
@@ -88,6 +94,7 @@ export function decodeSender(value: Buffer): SenderCounts {
   const last = value.readBigUInt64LE(16);
   return {
     sent: Number(value.readBigUInt64LE(24)),
+    kept: Number(value.readBigUInt64LE(48)),
     skipped: Number(value.readBigUInt64LE(32)),
     seconds: last > start ? Number(last - start) / 1e9 : 0,
   };
@@ -96,6 +103,8 @@ export function decodeSender(value: Buffer): SenderCounts {
 /** What came back. */
 export interface ReceiverCounts {
   readonly replies: number;
+  /** Of these, replies to kept clients. */
+  readonly kept: number;
   readonly misdelivered: number;
   readonly late: number;
   readonly icmp: number;
@@ -108,17 +117,32 @@ export function decodeReceiver(values: readonly Buffer[]): ReceiverCounts {
   const sum = (offset: number) => values.reduce((total, value) => total + Number(value.readBigUInt64LE(offset)), 0);
   return {
     replies: sum(0),
+    kept: sum(40),
     misdelivered: sum(8),
     late: sum(16),
     icmp: sum(24),
     other: sum(32),
-    buckets: Array.from({ length: BUCKETS }, (_, i) => sum(40 + 8 * i)),
+    buckets: Array.from({ length: BUCKETS }, (_, i) => sum(48 + 8 * i)),
   };
 }
 
-/** Returns the frames the servers answered. */
-export function decodeReflected(values: readonly Buffer[]): number {
-  return values.reduce((total, value) => total + Number(value.readBigUInt64LE(0)), 0);
+/** What stands at the servers: all answer; the latter two also know each client's first server, and `absorb_home` is the end of a tunnel and answers nothing. */
+export type ServerProgram = 'reflect' | 'reflect_home' | 'absorb_home';
+
+/** What came to the servers. The rest is 0 where the program does not look. */
+export interface ReflectorCounts {
+  readonly reflected: number;
+  /** Datagrams that were the first of their client since the program was loaded, and those that came to another server than that. */
+  readonly first: number;
+  readonly strayed: number;
+  /** Of `reflected`, of kept clients. */
+  readonly kept: number;
+}
+
+/** Returns the sum of `struct reflector` over the CPUs. */
+export function decodeReflector(values: readonly Buffer[]): ReflectorCounts {
+  const sum = (offset: number) => values.reduce((total, value) => total + Number(value.readBigUInt64LE(offset)), 0);
+  return { reflected: sum(0), first: sum(16), strayed: sum(24), kept: sum(32) };
 }
 
 const FIRST_CLIENT_PORT = 1024;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseIp } from '../../src/net/ip.ts';
 import { bucketMiddleNs, quantileNs } from './histogram.ts';
-import { BUCKETS, decodeReceiver, decodeSender, encodeConfig, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
+import { BUCKETS, decodeReceiver, decodeReflector, decodeSender, encodeConfig, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
 
 const ip = (text: string) => parseIp(text) ?? assert.fail(text);
 const PLACE: TrafficPlace = {
@@ -37,7 +37,8 @@ test('the configuration is laid out as the C struct says', () => {
   assert.equal(config.readUInt32LE(36), 0xcb007101);
   assert.equal(config.readUInt32LE(44), 0xc0000201);
   assert.deepEqual([48, 56, 60, 64].map((offset) => config.readUInt32LE(offset)), [5000, 3, 7000, 42]);
-  assert.equal(config.subarray(68).toString('hex'), '020000000001fedcba987654');
+  assert.equal(config.subarray(68).toString('hex'), '020000000001fedcba9876540000000000000000');
+  assert.deepEqual([80, 84].map((offset) => encodeConfig({ ...RUN, kept: { first: 5, count: 9 } }, PLACE, 42).readUInt32LE(offset)), [9, 5]);
 });
 
 test('a place that IPv4 frames cannot reach, or a bad MAC, is refused', () => {
@@ -47,16 +48,20 @@ test('a place that IPv4 frames cannot reach, or a bad MAC, is refused', () => {
 
 test('counters are read back, per-CPU ones summed', () => {
   const sender = Buffer.alloc(MAPS.sender_map.size);
-  [1_000_000_000n, 0n, 2_500_000_000n, 75_000n, 2n].forEach((value, i) => sender.writeBigUInt64LE(value, i * 8));
-  assert.deepEqual(decodeSender(sender), { sent: 75_000, skipped: 2, seconds: 1.5 });
+  [1_000_000_000n, 0n, 2_500_000_000n, 75_000n, 2n, 0n, 30n].forEach((value, i) => sender.writeBigUInt64LE(value, i * 8));
+  assert.deepEqual(decodeSender(sender), { sent: 75_000, kept: 30, skipped: 2, seconds: 1.5 });
   const cpu = (replies: bigint, bucket: number) => {
     const value = Buffer.alloc(MAPS.receiver_map.size);
     value.writeBigUInt64LE(replies, 0);
-    value.writeBigUInt64LE(replies, 40 + 8 * bucket);
+    value.writeBigUInt64LE(replies, 40);
+    value.writeBigUInt64LE(replies, 48 + 8 * bucket);
     return value;
   };
   const receiver = decodeReceiver([cpu(3n, 5), cpu(4n, BUCKETS - 1)]);
-  assert.deepEqual([receiver.replies, receiver.buckets[5], receiver.buckets[BUCKETS - 1]], [7, 3, 4]);
+  assert.deepEqual([receiver.replies, receiver.kept, receiver.buckets[5], receiver.buckets[BUCKETS - 1]], [7, 7, 3, 4]);
+  const reflector = Buffer.alloc(MAPS.reflector_map.size);
+  [10n, 1n, 2n, 3n, 4n].forEach((value, i) => reflector.writeBigUInt64LE(value, i * 8));
+  assert.deepEqual(decodeReflector([reflector, reflector]), { reflected: 20, first: 4, strayed: 6, kept: 8 });
 });
 
 test('each bucket stands for its middle: no value is more than 7 % away', () => {

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { REAL_TIME, type Topology } from '../topology/topology.ts';
 import type { TrafficAnswer } from './child.ts';
 import { compileBpf } from '../compile.ts';
-import type { ReceiverCounts, SenderCounts, TrafficRun } from './layout.ts';
+import type { ReceiverCounts, ReflectorCounts, SenderCounts, ServerProgram, TrafficRun } from './layout.ts';
 
 /** The counts of one run. */
 export interface TrafficCounts {
   readonly sender: SenderCounts;
   readonly receiver: ReceiverCounts;
-  readonly reflected: number;
+  readonly reflector: ReflectorCounts;
 }
 
 /** Generator, reflector and receiver of one topology. */
@@ -21,13 +21,13 @@ export interface Traffic {
   close(): void;
 }
 
-/** Starts the traffic process and attaches its programs. Throws with the kernel's reason, or CommandError when clang refuses. */
-export async function startTraffic(topology: Topology, signal: AbortSignal): Promise<Traffic> {
+/** Starts the traffic process and attaches its programs, `servers` at the servers' end. Throws with the kernel's reason, or CommandError when clang refuses. */
+export async function startTraffic(topology: Topology, signal: AbortSignal, servers: ServerProgram = 'reflect'): Promise<Traffic> {
   const object = compileBpf('traffic');
   const child = spawn(
     'taskset',
-    ['-c', String(topology.trafficCpu), ...REAL_TIME, process.execPath, join(import.meta.dirname, 'child.js')].concat(
-      [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place)],
+    ['-c', String(topology.trafficCpu), ...(topology.trafficCpu === topology.balancerCpu ? [] : REAL_TIME), process.execPath, join(import.meta.dirname, 'child.js')].concat(
+      [object, topology.clients, topology.clientDevice, topology.servers, topology.serverDevice, JSON.stringify(topology.place), servers],
     ),
     // Its own process group: Ctrl-C is for the bench, which ends it in order.
     { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true },

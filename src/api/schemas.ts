@@ -71,7 +71,7 @@ const numbersByName = (description: string) => Type.Unsafe<Readonly<Record<strin
 const traffic = {
   packetsIn: count('datagrams from clients towards servers'),
   bytesIn: count('UDP payload bytes of packetsIn'),
-  packetsOut: count('datagrams of replies towards clients'),
+  packetsOut: count('datagrams of replies towards clients; of directors and servers also those that `session amplification` dropped'),
   bytesOut: count('UDP payload bytes of packetsOut'),
 };
 

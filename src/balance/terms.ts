@@ -23,12 +23,17 @@ export type Balance = (typeof BALANCES)[number];
 /**
  * What ties a client to a server. two-way: until idle (120 s after a reply, 30 s before one, or `timeoutMs`).
  * request-reply: each datagram is a request, scheduled by itself and done after `replies` datagrams back. one-way: each datagram by itself, no reply.
+ * `rate` and `sourceRate`: new sessions a second of the whole director, and of one source address (IPv6: its /64); null: no bound.
+ * `amplification`: payload bytes of replies a session carries for each its client has sent; null: no bound.
  */
 export interface SessionPolicy {
   readonly kind: 'two-way' | 'request-reply' | 'one-way';
   readonly replies: number;
   readonly timeoutMs: number | null;
   readonly max: number | null;
+  readonly rate: number | null;
+  readonly sourceRate: number | null;
+  readonly amplification: number | null;
 }
 
 /** What happens to live sessions: move them at once, keep them (for `forMs`, or as long as they live when null), or drop their datagrams. */

@@ -12,13 +12,14 @@ import { createXdpEngine } from '../engine/xdp/index.ts';
 import { desire } from '../plan/desire.ts';
 import { natLimits } from '../plan/nat-limits.ts';
 
-/** Returns the candidates that `selectEngine` tries. `workers` undefined: the engine's own choice. */
-export function engineCandidates(options: { readonly workers?: number | undefined } = {}): readonly EngineCandidate[] {
+/** Returns the candidates that `selectEngine` tries. `workers`, `sessions` undefined: the engine's own choice. */
+export function engineCandidates({ workers, sessions }: { readonly workers?: number | undefined; readonly sessions?: number | undefined } = {}): readonly EngineCandidate[] {
+  const table = sessions === undefined ? {} : { sessions: 2 ** Math.ceil(Math.log2(sessions)) };
   return [
-    { name: 'xdp', variant: 'native', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'native' }) },
-    { name: 'xdp', variant: 'generic', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'generic' }) },
+    { name: 'xdp', variant: 'native', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'native', ...table }) },
+    { name: 'xdp', variant: 'generic', notForAuto: xdpNotForAuto, create: (onEvent) => createXdpEngine({ onEvent, mode: 'generic', ...table }) },
     { name: 'lvs', variant: null, notForAuto: lvsNotForAuto, create: (onEvent) => createLvsEngine({ onEvent }) },
-    { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(options.workers === undefined ? {} : { workers: options.workers }) }) },
+    { name: 'userspace', variant: null, create: (onEvent) => createUserspaceEngine({ onEvent, ...(workers === undefined ? {} : { workers }), ...(sessions === undefined ? {} : { maxSessions: sessions }) }) },
   ];
 }
 

@@ -18,7 +18,7 @@ test('routes, forwarding and strict interfaces are read as the kernel writes the
     put('sys/net/ipv4/ip_forward', '0\n');
     put('sys/net/ipv6/conf/all/forwarding', '1\n');
     for (const [name, value] of [['all', '0'], ['default', '1'], ['eth0', '1'], ['eth1', '2']]) put(`sys/net/ipv4/conf/${name}/rp_filter`, `${value}\n`);
-    const facts = hostFacts(proc);
+    const facts = hostFacts(proc) ?? assert.fail();
     const routes = facts.routes?.map(({ iface, network, gateway }) => [iface, cidrText(network), gateway]) ?? [];
     assert.deepEqual(routes.filter(([iface]) => iface !== 'lo'), [['eth0', '0.0.0.0/0', true], ['eth1', '198.51.100.0/24', false], ['eth0', '2001:db8::/32', false]]);
     // The default route is no way to what is of this host itself.
@@ -30,7 +30,13 @@ test('routes, forwarding and strict interfaces are read as the kernel writes the
 });
 
 test('a host that tells nothing is unknown, not wrong', () => {
-  const facts = hostFacts('/nowhere');
+  const facts = hostFacts('/nowhere') ?? assert.fail();
   assert.deepEqual([facts.forwarding, facts.routes, facts.rpFilterStrict], [undefined, undefined, undefined]);
   assert.ok(facts.interfaces.length > 0);
+});
+
+test('a system that cannot even list its interfaces is no reason to fail', () => {
+  assert.equal(hostFacts('/proc', () => {
+    throw new Error('uv_interface_addresses returned EMFILE');
+  }), null);
 });

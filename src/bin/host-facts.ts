@@ -13,9 +13,10 @@ const MAX_ROUTES = 20_000;
 const RTF_UP = 1;
 const RTF_GATEWAY = 2;
 
-/** Returns the facts of this network namespace; what the system does not tell is left out. */
-export function hostFacts(proc = '/proc'): HostFacts {
-  const all = networkInterfaces();
+/** Returns the facts of this network namespace; what the system does not tell is left out. Null when it tells nothing (no file descriptor left): then nothing is known to be wrong. */
+export function hostFacts(proc = '/proc', interfaces = networkInterfaces): HostFacts | null {
+  const all = listed(interfaces);
+  if (all === null) return null;
   const onLink = Object.entries(all).flatMap(([iface, list]) => (list ?? []).flatMap(({ cidr }) => {
     const [host = '', prefix = ''] = (cidr ?? '').split('/');
     const ip = parseIp(host);
@@ -37,7 +38,16 @@ export function hostFacts(proc = '/proc'): HostFacts {
 
 /** Returns what this host lacks for a configuration with an engine (undefined: the one the configuration names); `answered` as in HostFacts. */
 export function issuesHere(config: Config, engine: string | undefined, answered: ReadonlySet<string> = new Set()): readonly Issue[] {
-  return hostIssues(config, { ...hostFacts(), answered, ...(engine === 'lvs' || engine === 'xdp' || engine === 'userspace' ? { engine } : {}) });
+  const facts = hostFacts();
+  return facts === null ? [] : hostIssues(config, { ...facts, answered, ...(engine === 'lvs' || engine === 'xdp' || engine === 'userspace' ? { engine } : {}) });
+}
+
+function listed(interfaces: typeof networkInterfaces): ReturnType<typeof networkInterfaces> | null {
+  try {
+    return interfaces();
+  } catch {
+    return null;
+  }
 }
 
 /** The higher of an interface's own value and that of `all` counts (ip-sysctl); 2 is loose. */

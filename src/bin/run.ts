@@ -194,11 +194,11 @@ async function startDaemon(o: {
   const { options, store, initial, takeover, log } = o;
   const makeEngine = ({ wanted, context, onEvent }: Parameters<CreateEngine>[0]): ReturnType<CreateEngine> => selectEngine({ wanted, context, candidates, onEvent });
   const ledger = fileLedger();
-  const candidates = engineCandidates({ workers: options.workers });
+  const candidates = engineCandidates(options);
   const daemon = createDaemon({
     store, initial,
     inheritance: takeover?.running.is ?? null,
-    createEngine: takeover === null ? makeEngine : takenOverOnce(takeover, makeEngine),
+    createEngine: takeover === null ? makeEngine : takenOverOnce(takeover, options.sessions, makeEngine),
     engineWanted: engineName(options.engine),
     health: createHealthService({ log: (text) => log.warn(text), ...(options.checks === undefined ? {} : { programsDirectory: resolve(options.checks) }) }),
     parse: parseDocuments,

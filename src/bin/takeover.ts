@@ -60,8 +60,8 @@ export async function takeOver(directory: string, how: DaemonOptions['takeover']
   }
 }
 
-/** Returns a maker of engines whose first is the one that takes over; later ones are made as `otherwise` does. */
-export function takenOverOnce(takeover: Takeover, otherwise: CreateEngine): CreateEngine {
+/** Returns a maker of engines whose first is the one that takes over, with room for `sessions`; later ones are made as `otherwise` does. */
+export function takenOverOnce(takeover: Takeover, sessions: number | undefined, otherwise: CreateEngine): CreateEngine {
   const { running, predecessor } = takeover;
   let taken = false;
   return async (wanted) => {
@@ -69,7 +69,7 @@ export function takenOverOnce(takeover: Takeover, otherwise: CreateEngine): Crea
     if (wanted.wanted !== 'auto' && wanted.wanted !== 'userspace') {
       throw new EngineError(`the running weir moves its traffic itself, and cannot hand it to engine ${wanted.wanted}`, { cure: 'restart weir instead, or take over without --engine' });
     }
-    const engine = await createUserspaceEngine({ onEvent: wanted.onEvent, predecessor });
+    const engine = await createUserspaceEngine({ onEvent: wanted.onEvent, predecessor, ...(sessions === undefined ? {} : { maxSessions: sessions }) });
     taken = true;
     running.running();
     return { engine, why: `taken over from process ${running.is.pid} (weir ${running.is.version})` };

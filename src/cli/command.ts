@@ -113,6 +113,8 @@ export interface DaemonOptions {
   readonly state: string | undefined;
   readonly api: string | undefined;
   readonly workers: number | undefined;
+  /** Records of the session table; undefined: the engine's own choice. */
+  readonly sessions: number | undefined;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly insecure: boolean;

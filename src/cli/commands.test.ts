@@ -113,6 +113,7 @@ describe('the command line', () => {
     ['sessions --limit 0', /--limit must be a number from 1, got '0'/],
     ['status --watch 1ms', /--watch must be a time of at least 200ms/],
     ['run --workers many', /--workers must be 1-256, got 'many'/],
+    ['run --sessions 63', /--sessions must be 64-16777216, got '63'/],
     ['run --engine lsv', /'lsv' is invalid/],
     ['token', /expected a command/],
     ['token crate x', /unknown command 'crate'/],
@@ -329,10 +330,10 @@ describe('live output', () => {
 });
 
 test('run hands its options to the daemon', async () => {
-  const { code, started } = await runFake(['run', 'a.conf', 'b.conf', '--state', '/tmp/s', '--api', '127.0.0.1:0', '--workers', '2', '--engine', 'userspace', '--insecure', '--demo']);
+  const { code, started } = await runFake(['run', 'a.conf', 'b.conf', '--state', '/tmp/s', '--api', '127.0.0.1:0', '--workers', '2', '--sessions', '2000000', '--engine', 'userspace', '--insecure', '--demo']);
   assert.equal(code, 0);
   assert.deepEqual(started, [{
-    files: ['a.conf', 'b.conf'], engine: 'userspace', state: '/tmp/s', api: '127.0.0.1:0', workers: 2,
+    files: ['a.conf', 'b.conf'], engine: 'userspace', state: '/tmp/s', api: '127.0.0.1:0', workers: 2, sessions: 2_000_000,
     tlsCert: undefined, tlsKey: undefined, insecure: true, passwordFile: undefined, checks: undefined, demo: true, takeover: null,
   }]);
 });

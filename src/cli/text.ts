@@ -38,8 +38,9 @@ export function table(heading: readonly string[], rows: readonly (readonly Cell[
   const right = heading.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
   const pad = (text: string, column: number): string => (right[column] === true ? text.padStart(widths[column] ?? 0) : text.padEnd(widths[column] ?? 0));
   const head = heading.map((title, column) => pad(title, column)).join('  ').trimEnd();
-  const lines = rows.map((row) => row.map((cell, column) => {
-    const padded = pad(clean(textOf(cell)), column);
+  const lines = texts.map((row, at) => row.map((text, column) => {
+    const padded = pad(text, column);
+    const cell = rows[at]?.[column];
     return typeof cell === 'object' ? paint(padded, cell.colour, style) : padded;
   }).join('  ').trimEnd());
   return [paint(head, 'dim', style), ...lines].map((line) => `${line}\n`).join('');

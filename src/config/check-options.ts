@@ -123,6 +123,7 @@ export function finishTiming(timing: CheckDraft['timing']): CheckTiming {
     port: timing.port ?? null,
     inhibit: timing.inhibit ?? false,
     slowStartMs: timing.slowStartMs ?? 0,
+    vip: timing.vip ?? false,
     damping: timing.damping ?? null,
   });
 }
@@ -201,6 +202,7 @@ function takeTiming(context: Context): boolean {
     }
     case 'vip':
       marks.checkVip = at;
+      timing.vip = true;
       return true;
     default:
       return word satisfies never;

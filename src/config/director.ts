@@ -26,12 +26,14 @@ const DROP: OnAction = Object.freeze({ kind: 'drop' });
 const KEEP: OnAction = Object.freeze({ kind: 'keep', forMs: null });
 /** What happens to live sessions when the text does not say. */
 export const DEFAULT_ON: OnPolicy = Object.freeze({ down: MOVE, drain: KEEP, remove: MOVE });
-export const DEFAULT_SESSION: SessionPolicy = Object.freeze({ kind: 'two-way', replies: 0, timeoutMs: null, max: null });
+export const DEFAULT_SESSION: SessionPolicy = Object.freeze({ kind: 'two-way', replies: 0, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null });
 const DEFAULT_TIMING = finishTiming({});
 const DEFAULT_PROBE: CheckKind = Object.freeze({ kind: 'default' });
 const TCP_PROBE: CheckKind = Object.freeze({ kind: 'tcp' });
 
 const SESSION_TIMEOUT = { minMs: 100, maxMs: 7 * 86_400_000 };
+const SESSIONS = { min: 1, max: 1_000_000_000 };
+const AMPLIFICATION = { min: 1, max: 1000 };
 const KEEP_TIME = { minMs: 0, maxMs: 7 * 86_400_000 };
 
 export class DirectorParser implements SectionParser {
@@ -181,6 +183,9 @@ export class DirectorParser implements SectionParser {
     let replies: number | undefined;
     let timeoutMs: number | undefined;
     let max: number | undefined;
+    let rate: number | undefined;
+    let sourceRate: number | undefined;
+    let amplification: number | undefined;
     for (let written = line.take(); written !== undefined; written = line.take()) {
       const word = SESSION.find(written);
       const at = line.at();
@@ -204,7 +209,22 @@ export class DirectorParser implements SectionParser {
         case 'max':
           this.#seen.once(report, 'session max', at);
           marks.sessionMax = at;
-          max = takeNumber(line, report, word, { min: 1, max: 1_000_000_000 });
+          max = takeNumber(line, report, word, SESSIONS);
+          break;
+        case 'rate':
+          this.#seen.once(report, 'session rate', at);
+          marks.sessionRate = at;
+          rate = takeNumber(line, report, word, SESSIONS);
+          break;
+        case 'source-rate':
+          this.#seen.once(report, 'session source-rate', at);
+          marks.sourceRate = at;
+          sourceRate = takeNumber(line, report, word, SESSIONS);
+          break;
+        case 'amplification':
+          this.#seen.once(report, 'session amplification', at);
+          marks.amplification = at;
+          amplification = takeNumber(line, report, word, AMPLIFICATION);
           break;
         case undefined:
           unknownWord(line, report, SESSION, 'a kind or a setting of sessions');
@@ -214,7 +234,9 @@ export class DirectorParser implements SectionParser {
           word satisfies never;
       }
     }
-    return Object.freeze({ kind, replies: kind === 'request-reply' ? (replies ?? 1) : 0, timeoutMs: timeoutMs ?? null, max: max ?? null });
+    return Object.freeze({
+      kind, replies: kind === 'request-reply' ? (replies ?? 1) : 0, timeoutMs: timeoutMs ?? null, max: max ?? null, rate: rate ?? null, sourceRate: sourceRate ?? null, amplification: amplification ?? null,
+    });
   }
 
   #readOn(): void {

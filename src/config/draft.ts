@@ -23,6 +23,9 @@ export interface DirectorMarks {
   replies?: Position;
   sessionTimeout?: Position;
   sessionMax?: Position;
+  sessionRate?: Position;
+  sourceRate?: Position;
+  amplification?: Position;
   persistence?: Position;
   /** A server line that could not be read: the servers are not all there. */
   brokenServer?: Position;

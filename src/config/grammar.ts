@@ -71,7 +71,7 @@ export const CHECK_WORDS = list([
   { word: 'any', meaning: 'several `option …check` lines: one good is enough' },
   { word: 'slowstart', value: '<time>', default: 'full weight at once', meaning: 'a server that comes back gets its weight in ten steps over this time', elsewhere: ['slow_start', 'slow-start', 'warmup'] },
   { word: 'damping', value: '<count> <time>', default: 'none', meaning: 'a server that went down this often within this time must pass more checks: twice `rise`, doubled each further time, for at most this time', elsewhere: ['flap', 'flapping'] },
-  { word: 'vip', meaning: 'probe the VIP through the server, as clients reach it: not built, refused by name' },
+  { word: 'vip', meaning: 'in mode gateway and tunnel: ask at the VIP by way of each server, as clients reach it' },
 ]);
 
 export const PERSISTENCE_WORDS = list([
@@ -159,6 +159,9 @@ export const SESSION_WORDS = list([
   { word: 'replies', value: '<1..65535>', default: '1', meaning: 'with `request-reply`: datagrams back that complete a request' },
   { word: 'timeout', value: '<time>', default: '120s, 30s before a reply', meaning: 'idle time until a session ends' },
   { word: 'max', value: '<count>', default: "the engine's table", meaning: 'most live sessions of this director; new ones are dropped and counted beyond it', elsewhere: ['maxconn'] },
+  { word: 'rate', value: '<count>', default: 'unlimited', meaning: 'most new sessions a second; beyond it mode nat drops and counts them, gateway and tunnel forward them without a session', elsewhere: ['rate-limit', 'maxconnrate'] },
+  { word: 'source-rate', value: '<count>', default: 'unlimited', meaning: 'the same of one client address (IPv6: of its /64)', elsewhere: ['source_rate', 'per-source', 'limit_conn'] },
+  { word: 'amplification', value: '<1..1000>', default: 'unlimited', meaning: 'most payload bytes of replies a session carries for each byte its client has sent; a reply beyond it is dropped and counted' },
 ]);
 
 export const ON_EVENTS = list([
@@ -234,7 +237,7 @@ export const DIRECTOR_KEYWORDS = list([
   { word: 'check', value: '[interval <time>] [timeout <time>] …', meaning: 'timers of the checks of servers that have `check` on their line', words: CHECK_WORDS },
   { word: 'passive', value: '[share <percent>] [hold <time>] [slower <factor>]', default: 'off', meaning: 'a server that answers much less, or much later, than the others is put out and let back by steps', words: PASSIVE_WORDS, elsewhere: ['outlier_detection', 'outlier-detection', 'max_fails', 'observe'] },
   { word: 'option', value: '<option>', meaning: 'what a check does (several with `check all` or `check any`), or persistence; once per kind', choices: OPTION_WORDS, elsewhere: ['options'] },
-  { word: 'session', value: '[<kind>] [timeout <time>] [max <count>]', default: 'two-way', meaning: 'what ties a client to a server', choices: SESSION_KINDS, words: SESSION_WORDS },
+  { word: 'session', value: '[<kind>] [timeout <time>] [max <count>] [rate <count>] [source-rate <count>] [amplification <factor>]', default: 'two-way', meaning: 'what ties a client to a server', choices: SESSION_KINDS, words: SESSION_WORDS },
   { word: 'on', value: '<event> <action>', meaning: 'what happens to live sessions of a server that goes', words: ON_EVENTS, choices: ON_ACTIONS },
   { word: 'server', value: '<name> <ip>[:<port>] …', meaning: 'a real server; without a port, the port the client used is kept; with one, every port of the director goes to it', words: SERVER_WORDS, elsewhere: ['real_server', 'real', 'backend'] },
 ]);

@@ -21,7 +21,8 @@ export function natHostIssues(config: Config, facts: HostFacts, owned: ReadonlyS
   }
   for (const director of config.directors) {
     const rule = conntrack ? config.natRules.find((r) => r.after.source !== null && ruleMatches(r, director)) : undefined;
-    if (rule) wayOut(rule, director, facts, report);
+    if (director.mode !== 'nat' && conntrack) leftAlone(config.natRules, director, facts, report);
+    else if (rule) wayOut(rule, director, facts, report);
     else if (inKernel(engine)) wayBack(director, facts, report);
   }
 }
@@ -78,6 +79,16 @@ function wayOut(rule: NatRule, director: Director, { routes }: HostFacts, report
   if (!astray) return;
   report.add('nat-out-elsewhere', rule.at, `NAT rule '${rule.name}' is for what leaves by ${rule.outIface}, but server '${astray.server.name}' of director '${director.name}' is reached by ${astray.route?.iface ?? ''}`, {
     hint: 'one interface for clients and servers: in and out are the same; two: out is the one towards the servers',
+  });
+}
+
+/** Servers that answer clients themselves must see the client: with another source they would answer that. */
+function leftAlone(rules: readonly NatRule[], director: Director, { routes }: HostFacts, report: Reporter): void {
+  const meets = ({ outIface }: NatRule): boolean => outIface === null || !routes || director.servers.some((server) => routeTo(server.ip, routes)?.iface === outIface);
+  const rule = rules.find((r) => r.after.source !== null && ruleMatches(r, director) && meets(r));
+  if (!rule) return;
+  report.add('nat-direct', rule.at, `NAT rule '${rule.name}' changes the source of what director '${director.name}' (mode ${director.mode}) gets: its servers answer clients themselves, and would answer the new source`, {
+    hint: 'narrow the rule (before destination, before dport, out) so that it leaves the director alone, or give the director mode nat',
   });
 }
 

@@ -76,6 +76,8 @@ export interface CheckTiming {
   readonly port: number | null;
   readonly inhibit: boolean;
   readonly slowStartMs: number;
+  /** Ask at the VIP by way of each server, as clients reach it. */
+  readonly vip: boolean;
   readonly damping: Damping | null;
 }
 

@@ -11,7 +11,7 @@ const DIRECTOR_LINES = [
   ['check interval 5 timeout 500ms', 'check inhibit rise 1 fall 9', 'check'],
   ['option icmp check', 'option dnscheck name "example.org" rcode NOERROR', 'option udpcheck send "a # b" expect hex:00 ?? ff', 'option udpcheck expect ~/^a b #\\/ .*$/i', 'option httpcheck vhost x port 80'],
   ['option persistence', 'option persistence netmask /24 timeout 1h'],
-  ['session request-reply replies 2', 'session one-way', 'session max 10 two-way'],
+  ['session request-reply replies 2', 'session one-way', 'session max 10 two-way', 'session rate 1000 source-rate 10 amplification 3'],
   ['on down drop drain keep 5m', 'on remove keep'],
   ['server a 198.51.100.1:53 weight 10 check', 'server a 2001:db8:1::1 check'],
   ['server b 198.51.100.2 sorry', 'server b [2001:db8:1::2]:5 disabled drain'],
@@ -57,7 +57,7 @@ export const validText: fc.Arbitrary<string> = fc
 const WORDS = [
   'director', 'nat', 'service', 'lvs', 'network', 'eth0', 'a', 'b', 'web', '10.0.0.1:53', '10.0.0.2', '[2001:db8::1]:5', '10.0.0.1:5-9', '::', 'UDP', 'TCP', 'balance', 'leastconn', 'localitybased', 'replication',
   'mode', 'gateway', 'tunnel', 'check', 'interval', '10', '10s', '500ms', 'timeout', 'rise', 'fall', 'port', 'source', 'option', 'persistence', 'netmask', '/24', '255.0.0.0', 'udpcheck', 'send', 'expect', '"x\\n"', '0x00ff',
-  '0x0?', 'hex:00', 'ff', '??', '~/a+/', '~/(a+)+/', 'dnscheck', 'name', 'type', 'rcode', 'NOERROR,REFUSED', 'radiuscheck', 'secret', 'session', 'one-way', 'request-reply', 'two-way', 'replies', 'max', 'on', 'down', 'drain', 'remove',
+  '0x0?', 'hex:00', 'ff', '??', '~/a+/', '~/(a+)+/', 'dnscheck', 'name', 'type', 'rcode', 'NOERROR,REFUSED', 'radiuscheck', 'secret', 'session', 'one-way', 'request-reply', 'two-way', 'replies', 'max', 'rate', 'source-rate', 'amplification', 'on', 'down', 'drain', 'remove',
   'move', 'keep', 'drop', 'server', 'weight', '5', 'sorry', 'disabled', 'in', 'out', 'protocol', 'any', 'before', 'after', 'sport', 'dport', '50-60', '50:60', 'destination', '10.0.0.0/24', 'masquerade', 'conntrack', 'engine', 'no', 'autostart',
   '#', '# x', '"', '~/', '\\', '\u00a0', '\u0001', '{', '}', 'é', '💥', '65536', '-1', '1e9', '__proto__', 'constructor', 'toString',
 ];

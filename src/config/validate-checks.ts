@@ -7,6 +7,9 @@ import { timeText } from './values.ts';
 const TCP_CHECKS: readonly SingleCheck['kind'][] = ['tcp', 'http', 'syslog'];
 const UDP_CHECKS: readonly SingleCheck['kind'][] = ['udp', 'dns', 'radius', 'sip', 'ntp', 'snmp', 'tftp', 'stun', 'dtls', 'quic', 'a2s', 'wireguard'];
 
+/** Checks that are one socket's question and answer: these can go by way of a server to the VIP (src/health/vip-path). */
+const BY_PATH: readonly SingleCheck['kind'][] = ['udp', 'dns', 'radius', 'sip', 'ntp', 'snmp', 'stun', 'dtls', 'quic', 'a2s'];
+
 /** The port a server is sent to: its own, else the director's only one, else the one the client used (null). */
 export function portOf(director: Director, server: Server): number | null {
   const { ports } = director;
@@ -69,14 +72,19 @@ function validateWeights({ director, marks }: DirectorDraft, report: Reporter): 
 /** The path of clients' datagrams: the VIP, by way of the server. What checks do not take is said here. */
 function validatePath({ director, marks }: DirectorDraft, report: Reporter): void {
   const { mode, probe, name } = director;
+  const parts = 'parts' in probe ? probe.parts : [{ probe }];
   if (marks.checkVip) {
-    const why = mode === 'nat' ? 'in mode nat clients reach the server at its own address, which is what is checked' : `in mode ${mode} only the data plane can send to the VIP by way of one server, and no engine does it for checks`;
-    report.add('check-vip', marks.checkVip, `expected no 'vip': ${why}`, { hint: "leave 'vip' out" });
+    const other = parts.find((part) => !BY_PATH.includes(part.probe.kind))?.probe.kind;
+    const why = mode === 'nat' ? 'in mode nat clients reach the server at its own address, which is what is checked'
+      : director.vip === null ? `director '${name}' has no VIP to ask at`
+        : other !== undefined ? `${other === 'default' ? "'check' without an option" : `${other}check`} is no single question by UDP` : null;
+    if (why !== null) report.add('check-vip', marks.checkVip, `expected no 'vip': ${why}`, { hint: other !== undefined && mode !== 'nat' ? 'ask the service: option udpcheck, dnscheck, radiuscheck, …' : "leave 'vip' out" });
+    return;
   }
   if (mode === 'nat' || !marks.option) return;
-  const asks = ('parts' in probe ? probe.parts : [{ probe }]).some((part) => UDP_CHECKS.includes(part.probe.kind) || TCP_CHECKS.includes(part.probe.kind));
+  const asks = parts.some((part) => UDP_CHECKS.includes(part.probe.kind) || TCP_CHECKS.includes(part.probe.kind));
   if (!asks || !director.servers.some((server) => server.checked)) return;
   report.add('check-off-path', marks.option, `in mode ${mode} clients reach the servers of director '${name}' at the VIP, and the check asks at the server's own address: a VIP that is missing there${mode === 'tunnel' ? ', or a broken tunnel,' : ''} is not seen`, {
-    hint: 'the service must listen on the server\'s own address too; passive sees what comes back where the engine sees replies',
+    hint: parts.every((part) => BY_PATH.includes(part.probe.kind)) ? 'check vip asks at the VIP, by way of each server' : 'the service must listen on the server\'s own address too; passive sees what comes back where the engine sees replies',
   });
 }

@@ -107,8 +107,14 @@ function validateSession({ director, marks }: DirectorDraft, report: Reporter): 
   if (marks.replies && session.kind !== 'request-reply') {
     report.add('replies-alone', marks.replies, `expected 'replies' with request-reply, found ${session.kind}`, { hint: `write: session request-reply replies <n>` });
   }
+  if (session.rate !== null && session.sourceRate !== null && session.sourceRate >= session.rate && session.kind !== 'one-way' && marks.sourceRate) {
+    report.add('no-effect', marks.sourceRate, `source-rate ${session.sourceRate} has no effect: rate ${session.rate} is reached first`, { hint: 'make it lower than the rate of all sources' });
+  }
+  if (marks.amplification && session.kind !== 'one-way' && director.mode !== 'nat') {
+    report.add('no-effect', marks.amplification, `amplification has no effect in mode ${director.mode}: replies do not come through here`, { hint: 'leave it out, or limit replies at the servers' });
+  }
   if (session.kind !== 'one-way') return;
-  for (const [word, at] of [['timeout', marks.sessionTimeout], ['max', marks.sessionMax]] as const) {
+  for (const [word, at] of [['timeout', marks.sessionTimeout], ['max', marks.sessionMax], ['rate', marks.sessionRate], ['source-rate', marks.sourceRate], ['amplification', marks.amplification]] as const) {
     if (at) report.add('no-effect', at, `${word} has no effect with one-way: no session is kept`, { hint: 'leave it out' });
   }
 }

@@ -145,6 +145,133 @@ test('a store that cannot be written refuses before the engine is asked', async 
   await h.daemon.stop();
 });
 
+/** Holds every sync of the disk back until it is let go; returns how to let it go. */
+function slowDisk(files: Harness['files']): () => void {
+  let go = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  const { writeSynced, syncDir } = files;
+  files.writeSynced = async (path, bytes) => {
+    await gate;
+    return writeSynced(path, bytes);
+  };
+  files.syncDir = async (path) => {
+    await gate;
+    return syncDir(path);
+  };
+  return () => {
+    Object.assign(files, { writeSynced, syncDir });
+    go();
+  };
+}
+
+/** Holds the disk back from the moment at which the engine has taken a plan: the switch of the state file alone waits. */
+function slowCommit(h: Harness): () => void {
+  const { rename } = h.files;
+  let go = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  h.files.rename = async (from, to) => {
+    if (to.endsWith('/state.json')) await gate;
+    return rename(from, to);
+  };
+  return () => {
+    h.files.rename = rename;
+    go();
+  };
+}
+
+const serverStates = (h: Harness): unknown => h.engine.current.directors[0]?.servers.map(({ name, state }) => `${name} ${state}`);
+
+test('while the disk holds an apply up, health reaches the data plane, reads are answered, and nothing is acknowledged', async () => {
+  const h = await createHarness({ layer4: WEB });
+  h.health.set('web', 'web1', 'up');
+  h.health.set('web', 'web2', 'up');
+  await h.clock.advance(1000);
+  await h.daemon.edit({ layer4: MAGLEV }, { who: 'alice' });
+  for (const [hold, engineHas] of [[() => slowDisk(h.files), 'leastconn'], [() => slowCommit(h), 'maglev']] as const) {
+    const letGo = hold();
+    let acknowledged = false;
+    const applied = h.daemon.apply({ who: 'alice' }).then(() => (acknowledged = true));
+    await h.clock.advance(1000);
+    h.health.set('web', 'web1', 'down');
+    await h.clock.advance(1000);
+    assert.deepEqual(serverStates(h), ['web1 down', 'web2 up']);
+    assert.equal(h.engine.current.directors[0]?.balance, engineHas, 'health changes servers and takes no configuration back');
+    assert.equal((await h.daemon.status()).directors[0]?.balance, 'leastconn', 'what is not acknowledged is not shown as running');
+    assert.deepEqual((await h.daemon.plan()).unsupported, []);
+    assert.equal(acknowledged, false);
+    letGo();
+    await applied;
+    assert.deepEqual([h.engine.current.directors[0]?.balance, serverStates(h)], ['maglev', ['web1 down', 'web2 up']]);
+    h.health.set('web', 'web1', 'up');
+    await h.daemon.rollback(1, 'alice');
+    await h.daemon.edit({ layer4: MAGLEV }, { who: 'alice' });
+    await h.clock.advance(1000);
+  }
+  await h.daemon.stop();
+});
+
+test('an apply whose last write fails is taken back with the health of that moment', async () => {
+  const h = await createHarness({ layer4: WEB });
+  h.health.set('web', 'web1', 'up');
+  await h.daemon.edit({ layer4: MAGLEV }, { who: 'alice' });
+  const letGo = slowCommit(h);
+  const applied = assert.rejects(h.daemon.apply({ who: 'alice' }), refused('STORE_FAILED'));
+  await h.clock.advance(1000);
+  h.health.set('web', 'web1', 'down');
+  await h.clock.advance(1000);
+  assert.equal(h.engine.current.directors[0]?.balance, 'maglev');
+  h.files.fail = (operation) => operation.startsWith('rename');
+  letGo();
+  await applied;
+  h.files.fail = null;
+  assert.deepEqual([h.engine.current.directors[0]?.balance, serverStates(h)], ['leastconn', ['web1 down', 'web2 up']]);
+  assert.equal(h.daemon.documents('running').documents.layer4, WEB);
+  await h.daemon.stop();
+});
+
+test('an automatic rollback waits for no disk', async () => {
+  const h = await createHarness({ layer4: WEB });
+  await h.daemon.edit({ layer4: MAGLEV }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice', confirmMs: 1000 });
+  const letGo = slowDisk(h.files);
+  await h.clock.advance(1000);
+  assert.equal(h.engine.current.directors[0]?.balance, 'leastconn');
+  letGo();
+  await h.clock.advance(0);
+  assert.equal(h.daemon.documents('running').documents.layer4, WEB);
+  await h.daemon.stop();
+});
+
+test('an automatic rollback that cannot be recorded is recorded when there is room', async () => {
+  const h = await createHarness({ layer4: WEB });
+  await h.daemon.edit({ layer4: MAGLEV }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice', confirmMs: 1000 });
+  h.files.fail = () => true;
+  await h.clock.advance(1000);
+  assert.equal(h.engine.current.directors[0]?.balance, 'leastconn');
+  assert.equal(h.daemon.documents('running').documents.layer4, MAGLEV, 'the store cannot know yet');
+  await h.clock.advance(60_000);
+  assert.equal(h.daemon.events(0).filter((e) => e.kind === 'store-failed').length, 1);
+  h.files.fail = null;
+  await h.clock.advance(10_000);
+  assert.equal(h.daemon.documents('running').documents.layer4, WEB);
+  assert.equal(h.daemon.revisions().at(-1)?.what, 'auto-rollback');
+  await h.daemon.stop();
+});
+
+test('after an automatic rollback that could not be recorded, an apply of what runs records it', async () => {
+  const h = await createHarness({ layer4: WEB });
+  await h.daemon.edit({ layer4: MAGLEV }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice', confirmMs: 1000 });
+  h.files.fail = () => true;
+  await h.clock.advance(1000);
+  h.files.fail = null;
+  await h.daemon.edit({ layer4: WEB }, { who: 'alice' });
+  await h.daemon.apply({ who: 'alice' });
+  assert.equal(h.daemon.documents('running').documents.layer4, WEB);
+  await h.daemon.stop();
+});
+
 test('whoever edited from an older text is refused', async () => {
   const { daemon } = await createHarness({ layer4: WEB });
   const { etag } = daemon.documents('edited');

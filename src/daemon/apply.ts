@@ -12,7 +12,7 @@ import type { Desired } from '../plan/desired.ts';
 import { etagOf } from '../store/documents.ts';
 import type { StateChange, StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
-import { carryOut, desiredFor, planTo, readingOrNull, stored, type Core, type Running, type WholePlan } from './core.ts';
+import { act, desiredFor, follow, planTo, readingOrNull, stored, type Core, type Running, type WholePlan } from './core.ts';
 import { natProblems } from './nat.ts';
 
 export interface Stages {
@@ -25,14 +25,16 @@ export interface Stages {
 }
 
 const MIN_CONFIRM_MS = 1000;
+/** A disk that was full may have room again. */
+const RECORD_AGAIN_MS = 10_000;
 const MAX_CONFIRM_MS = 24 * 60 * 60 * 1000;
 /** Of the three documents together, in characters; the parser has the same bound for each. */
 const MAX_DOCUMENT_CHARACTERS = 64 * 1024 * 1024;
 
-/** Returns the changes of stages; each runs in the daemon's queue. */
+/** Returns the changes of stages; each runs in the daemon's queue. A plan changes nothing and waits for nobody. */
 export function createStages(core: Core): Stages {
   return {
-    plan: () => core.queue.run(() => planView(core)),
+    plan: () => planView(core),
     edit: (documents, options) => core.queue.run(() => edit(core, documents, options)),
     apply: (options) => core.queue.run(() => apply(core, options)),
     confirm: (who) => core.queue.run(() => confirm(core, who)),
@@ -82,22 +84,39 @@ export async function takeBack(core: Core): Promise<void> {
   if (!pending) return;
   const note = `revision ${pending.revision} was not confirmed in time`;
   core.pending = null;
-  let revision = pending.previous.revision;
-  try {
-    const made = await core.store.commit({ running: pending.previous.documents, revision: { who: 'weir', what: 'auto-rollback', note } });
-    revision = made?.revision ?? revision;
-  } catch (error) {
-    core.events.add({ kind: 'store-failed', who: 'weir', text: `the automatic rollback could not be recorded: ${textOf(error)}` });
-  }
-  core.running = { ...pending.previous, revision };
+  // Before it is recorded: who waits for this has lost the way in, and no disk may keep it from them.
+  core.running = pending.previous;
   core.changed();
-  core.events.add({ kind: 'auto-rollback', who: 'weir', service: 'lvs', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
   try {
-    await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config));
+    await follow(core, 'also nat');
   } catch (error) {
     core.events.add({ kind: 'apply-failed', who: 'weir', service: 'lvs', text: `the automatic rollback is tried again: ${textOf(error)}` });
+    core.natOwed = true;
     core.trigger();
   }
+  try {
+    await record(core, note);
+  } catch (error) {
+    core.events.add({ kind: 'store-failed', who: 'weir', text: `the automatic rollback could not be recorded, and is tried again: ${textOf(error)}` });
+    recordLater(core, note);
+  }
+  core.events.add({ kind: 'auto-rollback', who: 'weir', service: 'lvs', text: `${note}: revision ${pending.previous.revision} runs again`, audit: true });
+}
+
+/** Makes the store say what runs after an automatic rollback. Throws StoreError. */
+async function record(core: Core, note: string): Promise<void> {
+  const { running } = core;
+  if (stateOf(core).running.etag === running.etag) return;
+  const made = await core.store.commit({ running: running.documents, revision: { who: 'weir', what: 'auto-rollback', note } });
+  core.running = { ...running, revision: made?.revision ?? running.revision };
+}
+
+/** Until it succeeds or something else runs, which is recorded with it. */
+function recordLater(core: Core, note: string): void {
+  const { etag } = core.running;
+  core.clock.after(RECORD_AGAIN_MS, () => {
+    core.queue.run(async () => (core.running.etag === etag ? record(core, note) : undefined)).catch(() => recordLater(core, note));
+  });
 }
 
 async function edit(core: Core, documents: Partial<Documents>, options: { readonly who: string; readonly ifMatch?: string }): Promise<{ etag: string; issues: readonly Issue[] }> {
@@ -164,13 +183,15 @@ async function applyDocuments(
   const { config, issues } = requireConfig(core, documents, options.edited ? change.note.replace('to ', '') : 'the edited configuration');
   const desired = desiredFor(core, config);
   await refuseUnsupported(core, config, desired);
-  const plan = await planTo(core, desired, config);
-  const view = await planText(core, plan);
-  const same = etag === core.running.etag;
+  const view = await planText(core, await planTo(core, desired, config));
+  // What the store says runs is another text while an automatic rollback could not be recorded.
+  const same = etag === core.running.etag && etag === stateOf(core).running.etag;
   const next: StateChange = { ...(options.edited ? { edited: options.edited } : {}), ...(same ? {} : { running: documents, revision: change }) };
   const prepared = await stored(core.store.prepare(next));
+  let plan: WholePlan;
   try {
-    await carryOut(core, plan);
+    // Planned again: health may have changed the data plane while the disk took its time.
+    plan = await act(core, { config, overrides: core.overrides }, 'also nat');
   } catch (error) {
     await prepared.abort();
     core.events.add({ kind: 'apply-failed', who: change.who, service: 'lvs', text: `${change.what} refused: ${textOf(error)}`, audit: true });
@@ -180,7 +201,8 @@ async function applyDocuments(
     await stored(prepared.commit());
   } catch (error) {
     // The data plane must not run what no restart and no status knows of.
-    await carryOut(core, await planTo(core, desiredFor(core, core.running.config), core.running.config)).catch(() => {
+    core.acting = null;
+    await follow(core, 'also nat').catch(() => {
       core.natOwed = true;
       core.trigger();
     });
@@ -188,6 +210,7 @@ async function applyDocuments(
   }
   const previous = core.running;
   core.running = { documents, etag, config, issues: core.parseText(documents).issues, revision: prepared.revision?.revision ?? previous.revision };
+  core.acting = null;
   core.changed();
   core.events.add({ kind: change.what, who: change.who, service: 'lvs', text: appliedText(core.running, change, plan, same), audit: true });
   const confirmBy = options.confirmMs === undefined || same ? null : waitForConfirm(core, previous, options.confirmMs);

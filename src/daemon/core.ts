@@ -1,6 +1,7 @@
 /**
  * What the daemon's parts share: the running configuration, the overrides, the engine, and the one way to bring the data plane to
- * what they ask for. Invariant: `running`, `overrides` and `lvs` are changed only inside `queue`, and only after the data plane took it.
+ * what they ask for. Invariants: `running` and `overrides` are changed only inside `queue`, and only after the data plane took it; the data
+ * plane is changed only inside `plane`, where nothing waits for a disk (docs/adr/0026). What is in `queue` may wait for `plane`, never the reverse.
  */
 import type { Documents } from '../client/types.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -45,12 +46,21 @@ export interface Pending {
 
 export type Overrides = ReadonlyMap<string, StoredOverride>;
 
+/** What the data plane is held to. */
+export interface InForce {
+  readonly config: Config;
+  readonly overrides: Overrides;
+}
+
 export interface Core {
   readonly store: Store;
   readonly clock: Clock;
   readonly health: HealthService;
   readonly events: EventLog;
+  /** Changes that people ask for. */
   readonly queue: Queue;
+  /** Changes of the data plane, whoever they come from. */
+  readonly plane: Queue;
   readonly reading: SharedReading;
   /** Parses and checks a configuration, with what this host lacks for it. */
   readonly parse: (documents: Documents) => Parsed;
@@ -66,6 +76,10 @@ export interface Core {
   engineWanted: 'auto' | EngineName | null;
   running: Running;
   overrides: Overrides;
+  /** What the data plane has taken and the disk has not: it becomes `running` and `overrides`, or is taken back. Null: they are in force. */
+  acting: InForce | null;
+  /** Another process has the traffic: what this one would change is not its own any more. */
+  given: boolean;
   /** `stopped`: the service lvs was stopped, the data plane is empty. */
   lvs: 'running' | 'stopped';
   pending: Pending | null;
@@ -162,6 +176,27 @@ export async function readingOrNull(core: Core): Promise<{ readonly reading: Rea
 }
 
 const READING_TIMEOUT_MS = 2000;
+
+/** Brings the data plane to what is in force when its turn has come. Throws Refusal APPLY_FAILED. */
+export function follow(core: Core, nat: 'also nat' | 'nat when owed'): Promise<void> {
+  return core.plane.run(async () => {
+    if (core.given) return;
+    const { config, overrides } = core.acting ?? { config: core.running.config, overrides: core.overrides };
+    const natConfig = nat === 'also nat' || core.natOwed ? config : null;
+    await carryOut(core, await planTo(core, desiredFor(core, config, overrides), natConfig));
+    if (natConfig !== null) core.natOwed = false;
+  });
+}
+
+/** Brings the data plane to `next`, which is `acting` from then on; returns the plan that was carried out. Throws Refusal APPLY_FAILED, with `acting` as it was. */
+export function act(core: Core, next: InForce, nat: 'also nat' | 'without nat'): Promise<WholePlan> {
+  return core.plane.run(async () => {
+    const plan = await planTo(core, desiredFor(core, next.config, next.overrides), nat === 'also nat' ? next.config : null);
+    await carryOut(core, plan);
+    core.acting = next;
+    return plan;
+  });
+}
 
 /** Runs something on the store; a StoreError becomes Refusal STORE_FAILED with its cure. */
 export async function stored<T>(work: Promise<T>): Promise<T> {

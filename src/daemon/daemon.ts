@@ -17,10 +17,11 @@ import { etagOf } from '../store/documents.ts';
 import type { Store } from '../store/store.ts';
 import { completeDocuments, createStages, stateOf } from './apply.ts';
 import type { Control } from './control.ts';
-import { carryOut, desiredFor, healthKey, overrideKey, overrideOf, planTo, readingOrNull, stored, type Core, type Parsed } from './core.ts';
+import { desiredFor, follow, healthKey, overrideKey, overrideOf, readingOrNull, stored, type Core, type Parsed } from './core.ts';
 import { createAnswers } from './answers.ts';
 import { createEventLog } from './events.ts';
 import { handOver, type Estate, type Inheritance } from './handover.ts';
+import { createLossEvents } from './losses.ts';
 import { engineWantedBy, lvsPart, type EngineWanted } from './lvs.ts';
 import { createNetworkServices, type HostTools } from './network.ts';
 import { createNatCounts } from './nat-counts.ts';
@@ -115,13 +116,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let index = new Map<string, { readonly director: Director; readonly server: Server }>();
   let startedAtMs = 0;
   let life: 'new' | 'started' | 'stopped' = 'new';
-  /** Another process has the traffic: what this one would change is not its own any more. */
-  let given = false;
   const answers = createAnswers();
 
   const core: Core = {
     store, clock, health, events, reading, parse, parseText,
     queue: createQueue(),
+    plane: createQueue(),
     nat: options.nat ?? null,
     natOwed: false,
     engine: notStarted(),
@@ -129,6 +129,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
     engineWanted: 'auto',
     running: { documents: EMPTY, etag: etagOf(EMPTY), revision: 0, config: { directors: [], natRules: [], services: [] }, issues: [] },
     overrides: new Map(),
+    acting: null,
+    given: false,
     lvs: 'running',
     pending: null,
     trigger: () => runner.trigger(),
@@ -160,6 +162,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   };
   const watch = createWatch(core, tracker);
   const status = createStatus(core, { version: options.version, privileges: options.privileges ?? null, startedAtMs: () => startedAtMs, source, runner: () => runner.state(), hostIssues: hostIssues(), blackholes: () => watch.blackholes(), recentFrom: (now) => sampler.recentFrom(now) });
+  const tellLosses = createLossEvents(events);
   const natCounts = createNatCounts(core);
   const sampler = createSampler({ clock, read: watchedReading, onSample: (sample) => events.sample(sample) });
 
@@ -181,7 +184,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
   /** The reading that the sampler takes once a second is also what passive health and the alarms go by. */
   async function watchedReading(): ReturnType<Engine['read']> {
     const now = await reading.get();
-    if (life === 'started') watch.take(now);
+    if (life === 'started') {
+      watch.take(now);
+      tellLosses(sampler.recentFrom(now), now);
+    }
     return now;
   }
 
@@ -196,13 +202,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   async function pass(): Promise<void> {
-    await core.queue.run(async () => {
-      if (given) return;
-      for (const director of dirty) tracker.refreshDirector(director);
-      dirty.clear();
-      const { config } = core.running;
-      await carryOut(core, await planTo(core, desiredFor(core, config), core.natOwed ? config : null));
-    });
+    if (core.given) return;
+    for (const director of dirty) tracker.refreshDirector(director);
+    dirty.clear();
+    await follow(core, 'nat when owed');
   }
 
   function tellOutcome(outcome: { readonly failures: number; readonly error: Error | null }): void {
@@ -289,16 +292,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await health.stop();
       events.add({ kind: 'stop', who: 'weir', service: 'lvs', text: 'weir stops', audit: true });
       try {
-        await core.queue.run(() => closeAll(how));
+        await core.queue.run(() => core.plane.run(() => closeAll(how)));
       } finally {
         await events.flush();
         await store.close();
       }
     },
-    handOver: (pid, give) => core.queue.run(async () => {
-      await handOver(core, pid, give);
-      given = true;
-    }),
+    handOver: (pid, give) => core.queue.run(() => handOver(core, pid, give)),
     imported: (documents) => core.queue.run(async () => void (await stored(store.commit({ imported: etagOf(documents) })))),
     register: (part, state) => services.register(part, state),
     status,

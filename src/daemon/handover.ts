@@ -37,7 +37,10 @@ export async function handOver(core: Core, pid: number, give: (estate: Estate) =
   try {
     await stored(core.store.lend(pid));
     lent = true;
-    await give({ terms, lvs: core.lvs, health: core.health.memory(), freeze: (giveEngine) => succession.handOver(giveEngine) });
+    await core.plane.run(async () => {
+      await give({ terms, lvs: core.lvs, health: core.health.memory(), freeze: (giveEngine) => succession.handOver(giveEngine) });
+      core.given = true;
+    });
   } catch (error) {
     if (lent) await stored(core.store.takeBack());
     core.events.add({ kind: 'handover-failed', who: 'weir', text: `process ${pid} did not take over: ${error instanceof Error ? error.message : String(error)}; this process goes on`, audit: true });

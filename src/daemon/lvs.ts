@@ -40,7 +40,7 @@ export interface LvsService {
 
 const CONNTRACK = 'net.ipv4.vs.conntrack';
 
-/** Returns the service. Its actions run inside the daemon's queue; `wanted` says which engine the running configuration asks for. */
+/** Returns the service. Its actions run inside the daemon's queue, and what they do to the data plane inside its own; `wanted` says which engine the running configuration asks for. */
 export function lvsPart(core: Core, options: { readonly wanted: () => EngineWanted; readonly make: MakeEngine; readonly sysctls: Sysctls | null }): LvsService {
   /** What `conntrack` said when it was put into force; null: the engine has no such switch. */
   let conntrack: boolean | null = null;
@@ -83,14 +83,14 @@ export function lvsPart(core: Core, options: { readonly wanted: () => EngineWant
     name: 'lvs',
     instance: null,
     text: () => `engine ${core.engine.name}: ${core.engineWhy}${conntrack === null ? '' : `; conntrack ${conntrack ? 'on' : 'off'}`}`,
-    start: () => become('running'),
-    stop: () => become('stopped'),
-    reload: () => become(core.lvs),
-    async restart() {
+    start: () => core.plane.run(() => become('running')),
+    stop: () => core.plane.run(() => become('stopped')),
+    reload: () => core.plane.run(() => become(core.lvs)),
+    restart: () => core.plane.run(async () => {
       const wanted = options.wanted();
       if (wanted !== core.engineWanted || !(await answers(core.engine))) await replaceEngine(core, wanted, options.make);
       await become('running');
-    },
+    }),
   };
   return {
     part, setSwitches, undoSwitches,

@@ -4,7 +4,7 @@ import type { Director, Server } from '../config/model.ts';
 import { nearest } from '../config/nearest.ts';
 import type { StoredOverride } from '../store/store.ts';
 import { Refusal } from './control.ts';
-import { carryOut, desiredFor, overrideKey, planTo, stored, type Core, type Overrides } from './core.ts';
+import { act, follow, overrideKey, stored, type Core, type Overrides } from './core.ts';
 
 const WORDS = { drain: 'drained', disable: 'disabled', enable: 'enabled', reset: 'reset to the configuration' } as const;
 
@@ -55,14 +55,15 @@ export function pickView(views: readonly ServerView[], director: string, server:
 }
 
 async function takeOverrides(core: Core, next: Overrides): Promise<void> {
-  const { config } = core.running;
-  await carryOut(core, await planTo(core, desiredFor(core, config, next)));
+  await act(core, { config: core.running.config, overrides: next }, 'without nat');
   try {
     await stored(core.store.commit({ overrides: [...next.values()] }));
   } catch (error) {
-    await carryOut(core, await planTo(core, desiredFor(core, config))).catch(() => core.trigger());
+    core.acting = null;
+    await follow(core, 'nat when owed').catch(() => core.trigger());
     throw error;
   }
   core.overrides = next;
+  core.acting = null;
   core.changed();
 }

@@ -4,6 +4,7 @@ import { DOCUMENT_NAMES } from '../client/types.ts';
 import type { Issue } from '../config/issue.ts';
 import { stateOf } from './apply.ts';
 import { readingOrNull, type Core } from './core.ts';
+import { lossIssues } from './losses.ts';
 import { fault } from './restarts.ts';
 import type { RunnerState } from './runner.ts';
 import type { Reading } from '../engine/engine.ts';
@@ -30,6 +31,7 @@ export function createStatus(
     const { reading, error } = await readingOrNull(core);
     const { edited, running, saved } = stateOf(core);
     const blackholes = options.blackholes();
+    const from = reading === null ? null : options.recentFrom(reading);
     const warnings = [...core.running.issues, ...options.hostIssues()].filter((i) => i.severity === 'warning');
     return {
       version: options.version,
@@ -40,9 +42,9 @@ export function createStatus(
       etags: { edited: edited.etag, running: running.etag, saved: saved.etag },
       diff: { editedToRunning: editedDiff(running, edited), runningToSaved: savedDiff(saved, running) },
       confirmBy: core.pending?.deadlineMs ?? null,
-      warnings: [...warnings, ...faults(core, { error, runner: options.runner(), blackholes })],
+      warnings: [...warnings, ...faults(core, { error, runner: options.runner(), blackholes }), ...lossIssues(from, reading)],
       blackholes,
-      directors: directorViews(core.running.config.directors, reading, reading === null ? null : options.recentFrom(reading), options.source),
+      directors: directorViews(core.running.config.directors, reading, from, options.source),
       drops: totalDrops(reading),
     };
   };

@@ -15,9 +15,10 @@ export const DROP_REASONS = [
   { id: 9, name: 'send_error', text: 'any other error of the send' },
   { id: 10, name: 'receive_overflow', text: 'the kernel dropped it before weir could read it (socket receive buffer full)' },
   { id: 11, name: 'no_director', text: 'it arrived for a director that was just removed' },
-  { id: 12, name: 'rate_limit', text: 'its source, or all sources together, made more new sessions this second than allowed' },
+  { id: 12, name: 'rate_limit', text: "the new sessions of this second reached the director's `session rate`, or those of its source `session source-rate`" },
   { id: 13, name: 'fragment', text: 'a later fragment of a datagram whose first fragment was not seen' },
   { id: 14, name: 'ttl', text: 'its time to live had come to its end' },
+  { id: 15, name: 'amplification', text: 'a reply with which its session would have carried more than `session amplification` times the bytes of its client' },
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number]['name'];

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { parseIp, type Ip } from '../net/ip.ts';
 import { createFakeClock } from './fake-clock.ts';
-import { createHealthService, MAX_EVIDENCE } from './health-service.ts';
+import { createHealthService, MAX_EVIDENCE, realTimer } from './health-service.ts';
 import type { CheckResult, Health, Target } from './health.ts';
 import { HOLD_FIRST_MS } from './state.ts';
 
@@ -14,7 +15,7 @@ const REFUSED: CheckResult = { ok: false, detail: 'ICMP port unreachable', laten
 const SILENT: CheckResult = { ok: false, detail: 'no answer', latencyMs: 1 };
 
 function target(key: string, more: Partial<Target> = {}): Target {
-  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, slowStartMs: 0, damping: null, ...more };
+  return { key, director: 'dns', server: key, ip: LOOPBACK, port: 53, probe: { kind: 'icmp' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, via: null, slowStartMs: 0, damping: null, ...more };
 }
 
 function set(options: { answer?: (t: Target) => CheckResult; maxInFlight?: number; aheadMs?: number } = {}) {
@@ -257,4 +258,26 @@ test('what is known outlives the process: states, counts, evidence and its hold,
   assert.deepEqual(told, [], 'nothing has changed, so nothing is told');
   await next.clock.advance(HOLD_FIRST_MS + 1);
   assert.equal(state(next.health.health('free')), 'unknown', 'the hold ends when it would have');
+});
+
+test('an answer that came while this process had no time is read before its check times out', async () => {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const order: string[] = [];
+  socket.on('message', (text) => order.push(text.toString()));
+  const timedOut = new Promise<void>((resolve) => void realTimer(() => resolve(void order.push('time-out')), 1));
+  // Nothing of this process runs until the datagram has arrived.
+  execFileSync(process.execPath, ['-e', `const socket = require('dgram').createSocket('udp4'); socket.send('answer', ${socket.address().port}, '127.0.0.1', () => socket.close())`]);
+  await timedOut;
+  assert.deepEqual(order, ['answer', 'time-out']);
+  socket.close();
+});
+
+test('a timer that is taken back in its last turn does not run', async () => {
+  const ran: string[] = [];
+  const takeBack = realTimer(() => ran.push('ran'), 1);
+  // After the timers of this turn of the event loop, before its end.
+  await new Promise<void>((resolve) => setTimeout(() => resolve(takeBack()), 1));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(ran, []);
 });

@@ -8,6 +8,7 @@ import { runCheck as runOne } from './checks/check-for.ts';
 import type { CheckResult, Health, HealthMemory, HealthService, PassiveVerdict, Target } from './health.ts';
 import { createIcmpSockets, type IcmpSockets } from './icmp-socket.ts';
 import { createNeighbours, type Neighbours } from './neighbours.ts';
+import { createVipPaths } from './vip-path/vip-paths.ts';
 import { nextRampMs, overlay, rampPercent } from './overlay.ts';
 import { createScheduler } from './scheduler.ts';
 import { initialHealth, lapseAtMs, shifted, step, type HealthEvent, type ServerHealth, type Thresholds } from './state.ts';
@@ -84,12 +85,14 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
   const random = deps.random ?? Math.random;
   const log = deps.log ?? (() => undefined);
   const icmp = deps.icmp ?? createIcmpSockets();
+  const neighbours = deps.neighbours ?? createNeighbours({ nowMs, setTimer });
   const env: CheckEnv = {
     nowMs,
     setTimer,
     random,
     icmp,
-    neighbours: deps.neighbours ?? createNeighbours({ nowMs, setTimer }),
+    neighbours,
+    paths: createVipPaths({ neighbours, nowMs }),
     programs: { directory: deps.programsDirectory ?? DEFAULT_PROGRAMS, running: 0 },
     cancels: new Set(),
   };
@@ -287,6 +290,7 @@ export function createHealthService(deps: HealthDeps = {}): RunningHealthService
       for (const cancel of env.cancels) cancel();
       await stopped;
       icmp.close();
+      env.paths.close();
     },
   };
 }
@@ -305,7 +309,7 @@ function namesOf(key: string, { target }: Entry): { readonly director: string; r
 
 /** What changed between two targets of one key: what is asked, how often, or nothing. */
 function changeOf(a: Target, b: Target): 'check-changed' | 'timing-changed' | null {
-  if (a.ip.text !== b.ip.text || a.port !== b.port || a.source?.text !== b.source?.text || !sameProbe(a.probe, b.probe)) return 'check-changed';
+  if (a.ip.text !== b.ip.text || a.port !== b.port || a.source?.text !== b.source?.text || a.via?.vip.text !== b.via?.vip.text || a.via?.mode !== b.via?.mode || !sameProbe(a.probe, b.probe)) return 'check-changed';
   return a.intervalMs !== b.intervalMs || a.timeoutMs !== b.timeoutMs || a.rise !== b.rise || a.fall !== b.fall || a.damping?.count !== b.damping?.count || a.damping?.withinMs !== b.damping?.withinMs ? 'timing-changed' : null;
 }
 
@@ -317,9 +321,19 @@ function bytesAsList(_key: string, value: unknown): unknown {
   return value instanceof Uint8Array ? [...value] : value;
 }
 
-const realTimer: SetTimer = (fn, ms) => {
-  const timer = setTimeout(fn, ms);
-  return () => clearTimeout(timer);
+/**
+ * What came in before the timer was due is read before it runs: libuv looks at timers first, so that after a second without the processor each
+ * check would time out with its answer in the socket, and a balancer short of time would put its servers out for it.
+ */
+export const realTimer: SetTimer = (fn, ms) => {
+  let turn: NodeJS.Immediate | null = null;
+  const timer = setTimeout(() => {
+    turn = setImmediate(fn);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    if (turn !== null) clearImmediate(turn);
+  };
 };
 
 /** Between checks nothing here keeps the process alive. */

@@ -17,6 +17,8 @@ export interface Target {
   readonly rise: number;
   readonly fall: number;
   readonly source: Ip | null;
+  /** Ask at the VIP by way of the server, as clients reach it; null: at the server's own address. */
+  readonly via: { readonly vip: Ip; readonly mode: 'gateway' | 'tunnel' } | null;
   /** Over this time a server that comes back gets its weight; 0: at once. */
   readonly slowStartMs: number;
   readonly damping: Damping | null;

@@ -3,7 +3,8 @@ import { constants } from 'node:os';
 import { test } from 'node:test';
 import { parseIp, type Ip } from '../net/ip.ts';
 import type { Finding } from './checks/attempt.ts';
-import { createIcmpSockets, echoRequest, type Libc } from './icmp-socket.ts';
+import { createIcmpSockets, echoRequest } from './icmp-socket.ts';
+import type { Libc } from './libc.ts';
 
 const SERVER = parseIp('192.0.2.1') as Ip;
 const OTHER = Buffer.from([2, 0, 0, 0, 192, 0, 2, 9]);
@@ -33,6 +34,7 @@ function fakeLibc(options: { dgram?: number; raw?: number; send?: number } = {})
       return packet.length;
     },
     close: (fd) => (closed.push(fd), 0),
+    address: () => 0n,
     errno: () => errno,
     poll(_fd, onReadable) {
       readable = onReadable;

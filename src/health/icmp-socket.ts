@@ -4,28 +4,15 @@
  * Rules of koffi kept here: every Buffer handed to C is held until the call returned, nothing is `.async`, the poll handle is referenced.
  */
 import { randomBytes } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { constants, endianness } from 'node:os';
+import { endianness } from 'node:os';
 import { ipBytes, ipFromBytes, type Ip } from '../net/ip.ts';
 import { cannot, errorFinding, pass, type Finding } from './checks/attempt.ts';
+import { errnoError, errnoName, loadLibc, type Libc } from './libc.ts';
 
 export interface IcmpSockets {
   /** Sends one echo request; `answer` gets the reply, or why none was sent. Returns what forgets the request. */
   echo(request: { readonly ip: Ip; readonly source: Ip | null; readonly answer: (finding: Finding) => void }): () => void;
   close(): void;
-}
-
-/** The calls of the C library used here; each returns -1 and sets errno on failure. */
-export interface Libc {
-  socket(family: number, type: number, protocol: number): number;
-  bind(fd: number, address: Buffer, length: number): number;
-  setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number;
-  sendto(fd: number, data: Buffer, length: number, flags: number, to: Buffer, toLength: number): number;
-  recvfrom(fd: number, data: Buffer, length: number, flags: number, from: Buffer, fromLength: Buffer): number;
-  close(fd: number): number;
-  errno(): number;
-  /** Calls back whenever `fd` is readable; the returned function stops that. Keeps no event loop alive. */
-  poll(fd: number, onReadable: () => void): () => void;
 }
 
 const AF_INET = 2;
@@ -209,48 +196,4 @@ function sockaddr(ip: Ip): Buffer {
 function writeHost32(to: Buffer, value: number, at = 0): void {
   if (endianness() === 'LE') to.writeUInt32LE(value, at);
   else to.writeUInt32BE(value, at);
-}
-
-function errnoName(c: Libc): string {
-  const number = c.errno();
-  return Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
-}
-
-function errnoError(name: string): Error {
-  return Object.assign(new Error(name), { code: name });
-}
-
-let loaded: Libc | Error | undefined;
-
-/** Returns the C library through koffi, loaded once; an Error where koffi or Linux is missing. */
-export function loadLibc(): Libc | Error {
-  loaded ??= load();
-  return loaded;
-}
-
-function load(): Libc | Error {
-  if (process.platform !== 'linux') return new Error(`this is ${process.platform}`);
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-    const lib = koffi.load(null);
-    const calls = {
-      socket: lib.func('int socket(int family, int type, int protocol)'),
-      bind: lib.func('int bind(int fd, const void *address, uint32_t length)'),
-      setsockopt: lib.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
-      sendto: lib.func('intptr_t sendto(int fd, const void *data, size_t length, int flags, const void *to, uint32_t to_length)'),
-      recvfrom: lib.func('intptr_t recvfrom(int fd, void *data, size_t length, int flags, void *from, void *from_length)'),
-      close: lib.func('int close(int fd)'),
-    };
-    return {
-      ...(calls as unknown as Omit<Libc, 'errno' | 'poll'>),
-      errno: () => koffi.errno(),
-      poll(fd, onReadable) {
-        const handle = koffi.node.poll(fd, { readable: true }, onReadable);
-        handle.unref();
-        return () => handle.close();
-      },
-    };
-  } catch (cause) {
-    return cause instanceof Error ? cause : new Error(String(cause));
-  }
 }

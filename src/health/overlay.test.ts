@@ -46,7 +46,7 @@ function service() {
   const told: string[] = [];
   const health = createHealthService({ ...clock, random: () => 0, runCheck: async () => answer });
   health.onChange(({ to }) => told.push(`${to.state} ${to.weightPercent}`));
-  const target: Target = { key: 'd|a|x|1', director: 'd', server: 'a', ip: parseIp('192.0.2.1') as Ip, port: 1, probe: { kind: 'icmp' }, intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1, source: null, slowStartMs: 10_000, damping: null };
+  const target: Target = { key: 'd|a|x|1', director: 'd', server: 'a', ip: parseIp('192.0.2.1') as Ip, port: 1, probe: { kind: 'icmp' }, intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1, source: null, via: null, slowStartMs: 10_000, damping: null };
   return { clock, health, told, target, say: (next: CheckResult) => (answer = next) };
 }
 

@@ -8,7 +8,7 @@ import { createScheduler, hash01 } from './scheduler.ts';
 const LOOPBACK = parseIp('127.0.0.1') as Ip;
 
 function target(key: string, more: Partial<Target> = {}): Target {
-  return { key, director: 'd', server: key, ip: LOOPBACK, port: 1, probe: { kind: 'default' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, slowStartMs: 0, damping: null, ...more };
+  return { key, director: 'd', server: key, ip: LOOPBACK, port: 1, probe: { kind: 'default' }, intervalMs: 10_000, timeoutMs: 5000, rise: 2, fall: 3, source: null, via: null, slowStartMs: 0, damping: null, ...more };
 }
 
 /** A scheduler whose checks take `tookMs` and are recorded. */

@@ -30,15 +30,21 @@ export function targetsOf(config: Pick<Config, 'directors'>): readonly Target[] 
         director: director.name,
         server: server.name,
         ip: server.ip,
-        port: director.check.port ?? server.port ?? director.ports?.first ?? 0,
+        port: director.check.port ?? (viaOf(director) === null ? server.port : null) ?? director.ports?.first ?? 0,
         probe: director.protocol === 'tcp' && director.probe.kind === 'default' ? TCP : director.probe,
         intervalMs: director.check.intervalMs,
         timeoutMs: director.check.timeoutMs,
         rise: director.check.rise,
         fall: director.check.fall,
         source: director.check.source,
+        via: viaOf(director),
         slowStartMs: director.check.slowStartMs,
         damping: director.check.damping,
       })),
   );
+}
+
+/** Null where `check vip` does not stand, or would be the server's own address anyway. */
+function viaOf({ mode, vip, check }: Config['directors'][number]): Target['via'] {
+  return check.vip && vip !== null && mode !== 'nat' ? { vip, mode } : null;
 }

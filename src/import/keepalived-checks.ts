@@ -1,8 +1,10 @@
 /** keepalived's checkers as weir's one check of a director. */
 import { parsePort } from '../net/ports.ts';
 import { last, type Node } from './braces.ts';
+import { programCheck } from './check-program.ts';
 import type { ImportDraft } from './draft.ts';
 import { droppedWhy } from './keepalived-dropped.ts';
+import { quoted } from './quoted.ts';
 
 /** `option` null: the server is not checked. '' is the default check. */
 export interface KeepalivedCheck {
@@ -22,6 +24,7 @@ export const CHECKERS: ReadonlySet<string> = new Set(ORDER);
 /** Words of a checker that are used, or noted where they are looked at. */
 const USED: ReadonlySet<string> = new Set([
   'connect_port', 'bindto', 'connect_timeout', 'retry', 'nb_get_retry', 'delay_loop', 'connect_ip', 'bind_if', 'bind_port', 'fwmark', 'name', 'type', 'payload', 'require_reply', 'min_reply_length', 'max_reply_length', 'url', 'virtualhost',
+  'misc_path', 'misc_timeout', 'misc_dynamic',
 ]);
 const USED_IN_URL: ReadonlySet<string> = new Set(['path', 'digest', 'regex', 'status_code', 'virtualhost']);
 /** keepalived's own defaults. */
@@ -40,9 +43,9 @@ export function checkOf(real: Node, service: Node, draft: ImportDraft): Keepaliv
   const inhibit = last(real, 'inhibit_on_failure') ?? last(service, 'inhibit_on_failure');
   return {
     line: checker?.line ?? real.line,
-    option: checker ? optionOf(checker, inherited, draft) : null,
+    option: checker ? optionOf(checker, real, inherited, draft) : null,
     intervalS: seconds(inherited('delay_loop')) ?? DELAY_LOOP_S,
-    timeoutS: seconds(inherited('connect_timeout')) ?? TIMEOUT_S,
+    timeoutS: seconds(checker && last(checker, 'misc_timeout')?.words[1]) ?? seconds(inherited('connect_timeout')) ?? TIMEOUT_S,
     fall: Math.min(100, 1 + (Number.isInteger(retry) && retry >= 0 ? retry : 1)),
     port: checker ? parsePort(last(checker, 'connect_port')?.words[1] ?? '') ?? null : null,
     source: checker ? (last(checker, 'bindto')?.words[1] ?? null) : null,
@@ -65,7 +68,7 @@ export function seconds(text: string | undefined): number | undefined {
   return text !== undefined && Number.isFinite(value) && value > 0 ? Math.ceil(value) : undefined;
 }
 
-function optionOf(checker: Node, inherited: (word: string) => string | undefined, draft: ImportDraft): string | null {
+function optionOf(checker: Node, real: Node, inherited: (word: string) => string | undefined, draft: ImportDraft): string | null {
   const { line } = checker;
   const kind = checker.words[0] ?? '';
   for (const word of ['connect_ip', 'bind_if', 'bind_port', 'fwmark']) {
@@ -88,16 +91,34 @@ function optionOf(checker: Node, inherited: (word: string) => string | undefined
     case 'SMTP_CHECK':
       draft.changed(line, kind, 'weir sees only that a TCP connection is accepted');
       return 'tcpcheck';
+    case 'MISC_CHECK':
+      return programOption(checker, real, draft);
     default:
-      draft.dropped(line, [kind, last(checker, 'misc_path')?.words[1] ?? ''].join(' ').trim(), kind === 'MISC_CHECK' ? 'weir runs no programs: its server is not checked; see docs/reference/checks.md for what asks the service itself' : 'its server is not checked');
+      draft.dropped(line, kind, 'its server is not checked');
       return null;
   }
 }
 
 /** A checker that is dropped whole is noted whole. */
 function noteUnused(node: Node, used: ReadonlySet<string>, draft: ImportDraft): void {
-  if (/^(?:MISC|FILE|BFD)_CHECK$/.test(node.words[0] ?? '')) return;
+  if (/^(?:FILE|BFD)_CHECK$/.test(node.words[0] ?? '')) return;
   for (const { line, words } of node.children ?? []) if (!used.has(words[0] ?? '')) draft.dropped(line, words.join(' '), droppedWhy(words[0] ?? ''));
+}
+
+function programOption(checker: Node, real: Node, draft: ImportDraft): string | null {
+  const path = last(checker, 'misc_path');
+  const command = path?.words.slice(1).join(' ') ?? '';
+  const [, address = ''] = real.words;
+  const { option, why } = programCheck(command, { dynamic: last(checker, 'misc_dynamic') !== undefined });
+  if (option === null) {
+    draft.dropped(path?.line ?? checker.line, `MISC_CHECK ${command}`.trim(), why);
+    return null;
+  }
+  // A director has one check, and keepalived one of each server: an argument that is the server would ask one of them for all.
+  const [own, others] = [` arg ${quoted(address)}`, option.split(/ (?=arg )/)];
+  const named = others.includes(own.trim());
+  draft.changed(path?.line ?? checker.line, `MISC_CHECK ${command}`, `${why}${named ? `; the argument ${address} is left out: take WEIR_ADDRESS in its place` : ''}`);
+  return others.filter((part) => part !== own.trim()).join(' ');
 }
 
 function udpOption(checker: Node, draft: ImportDraft): string {
@@ -140,5 +161,5 @@ function httpOption(checker: Node, inherited: (word: string) => string | undefin
 }
 
 function pair(word: string, value: string | undefined): string[] {
-  return value === undefined || value === '' ? [] : [word, /^[^\s"#]+$/.test(value) ? value : `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`];
+  return value === undefined || value === '' ? [] : [word, quoted(value)];
 }

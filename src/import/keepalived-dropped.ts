@@ -1,6 +1,7 @@
 /** What keepalived has that weir has no like of, and why that is no loss or what to do instead. */
 
 const DROPPED: Readonly<Record<string, string>> = {
+  user: 'a check program runs as weir\'s own user',
   alpha: 'weir takes an unchecked server for usable and says so: unknown',
   omega: 'weir runs no scripts',
   quorum: 'a director uses its servers as long as one is up',

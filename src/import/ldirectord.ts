@@ -1,6 +1,7 @@
 /** ldirectord.cf: global settings, then `virtual =` with its indented lines. */
 import { ipBytes, ipFromBytes, parseIp, type Ip } from '../net/ip.ts';
 import { parsePort } from '../net/ports.ts';
+import { programCheck } from './check-program.ts';
 import { directorName, ImportDraft, type Imported, type ImportedServer } from './draft.ts';
 import { schedulerOf, weightOf } from './ipvs-words.ts';
 
@@ -22,16 +23,16 @@ const MAX_RANGE = 256;
 const SERVICES: Readonly<Record<number, string>> = { 21: 'ftp', 25: 'smtp', 53: 'dns', 80: 'http', 110: 'pop', 119: 'nntp', 143: 'imap', 389: 'ldap', 443: 'https', 587: 'submission', 993: 'imaps', 995: 'pops', 1521: 'oracle', 1812: 'radius', 3128: 'http_proxy', 3306: 'mysql', 5432: 'pgsql', 5060: 'sip' };
 const USED = new Set([
   'checktimeout', 'negotiatetimeout', 'checkinterval', 'checkcount', 'failurecount', 'fallback', 'fallback6', 'quiescent', 'service', 'checktype', 'checkport', 'request', 'receive', 'virtualhost',
-  'scheduler', 'persistent', 'netmask', 'protocol', 'ops',
+  'scheduler', 'persistent', 'netmask', 'protocol', 'ops', 'secret', 'login', 'passwd', 'checkcommand',
 ]);
 /** What a check says or looks for, where it does. */
-const ASKED = ['service', 'request', 'receive', 'virtualhost'] as const;
+const ASKED = ['service', 'request', 'receive', 'virtualhost', 'secret', 'login', 'passwd', 'checkcommand'] as const;
 const CHECK_TYPES = new Set(['connect', 'external', 'external-perl', 'negotiate', 'off', 'on', 'ping']);
 const DROPPED: Readonly<Record<string, string>> = {
   autoreload: 'weir apply loads a changed file', callback: 'weir runs no scripts', fallbackcommand: 'weir runs no scripts: see weir events', logfile: 'weir logs to its service manager', emailalert: 'weir sends no mail: see weir events and the metrics',
   emailalertfrom: 'weir sends no mail', emailalertfreq: 'weir sends no mail', emailalertstatus: 'weir sends no mail', smtp: 'weir sends no mail', execute: 'one weir runs all', supervised: 'weir run stays in the foreground', fork: 'checks never wait for each other',
   cleanstop: 'weir leaves traffic flowing where the engine can', maintenancedir: 'weir drain takes a server out', monitorfile: 'weir events tells', readdquiescent: 'weir drain takes a server out',
-  login: 'the check signs in nowhere', passwd: 'the check signs in nowhere', database: 'the check signs in nowhere', secret: 'the check signs in nowhere', httpmethod: 'the check uses GET', checkcommand: 'weir runs no programs',
+  database: 'the check signs in nowhere', httpmethod: 'the check uses GET',
 };
 
 /** Returns the configuration that the virtual services make; never throws for a text. */
@@ -134,7 +135,7 @@ function checkOf(asked: Map<string, Setting>, get: (key: string) => Setting | un
     return { words: ['disabled'], settings: [] };
   }
   if (!CHECK_TYPES.has(kind) && !/^\d+$/.test(kind)) draft.changed(at, `checktype=${kind}`, 'not known: taken for negotiate');
-  const option = optionOf(kind, asked, { udp, port, line: at, draft });
+  const option = optionOf(kind, asked, get, { udp, port, line: at, draft });
   if (option === null) return { words: [], settings: [] };
   const number = (key: string): number | undefined => {
     const value = Number(get(key)?.value);
@@ -154,12 +155,13 @@ function checkOf(asked: Map<string, Setting>, get: (key: string) => Setting | un
 }
 
 /** '' is the default check of the protocol; null is none. */
-function optionOf(kind: string, asked: Map<string, Setting>, { udp, port, line, draft }: CheckContext): string | null {
+function optionOf(kind: string, asked: Map<string, Setting>, get: (key: string) => Setting | undefined, { udp, port, line, draft }: CheckContext): string | null {
   if (kind === 'ping') return 'icmpcheck';
-  if (kind === 'external' || kind === 'external-perl') {
-    draft.dropped(line, `checktype=${kind}`, 'weir runs no programs: its servers are not checked; see docs/reference/checks.md for what asks the service itself');
+  if (kind === 'external-perl') {
+    draft.dropped(line, `checktype=${kind}`, 'weir runs no Perl within itself: make it a program and name that with option execcheck; its servers are not checked');
     return null;
   }
+  if (kind === 'external') return programOption(get('checkcommand'), asked, line, draft);
   // ldirectord connects to no UDP service: it pings.
   if (kind === 'connect') return udp ? 'icmpcheck' : '';
   if (/^\d+$/.test(kind)) draft.changed(line, `checktype=${kind}`, 'every check asks the service');
@@ -186,12 +188,32 @@ function optionOf(kind: string, asked: Map<string, Setting>, { udp, port, line, 
       const host = unquoted(take('virtualhost')?.value);
       return `httpcheck${request === undefined ? '' : ` uri ${request.startsWith('/') ? request : `/${request}`}`}${host === undefined ? '' : ` vhost ${host}`}`;
     }
+    case 'radius': {
+      const [secret, user, password] = (['secret', 'login', 'passwd'] as const).map((key) => unquoted(take(key)?.value));
+      unseen(take('receive'), draft);
+      if (secret === undefined) draft.changed(line, 'service=radius', 'ldirectord takes an empty secret, weir asks with one: write the secret of this host');
+      return ['radiuscheck', 'secret', secret ?? 'SECRET', ...(user === undefined || password === undefined ? [] : ['user', user, 'password', password])].join(' ');
+    }
+    case 'sip': {
+      const user = unquoted(take('login')?.value);
+      return user === undefined ? 'sipcheck' : `sipcheck uri sip:${user}`;
+    }
     case 'none':
       return null;
     default:
       draft.changed(line, `service=${service}`, udp ? 'weir sees only that the host answers a ping; see docs/reference/checks.md' : 'weir sees only that a TCP connection is accepted');
       return udp ? 'icmpcheck' : '';
   }
+}
+
+/** ldirectord gives its program the addresses and ports of the virtual service and of the server. */
+function programOption(command: Setting | undefined, asked: Map<string, Setting>, line: number, draft: ImportDraft): string | null {
+  asked.delete('checkcommand');
+  const text = command?.value.replace(/^"(.*)"$/, '$1') ?? '';
+  const { option, why } = programCheck(text, { dynamic: false });
+  if (option === null) draft.dropped(command?.line ?? line, `checkcommand=${text}`, why);
+  else draft.changed(command?.line ?? line, `checkcommand=${text}`, `${why}, not by arguments`);
+  return option;
 }
 
 function unseen(receive: Setting | undefined, draft: ImportDraft): void {

@@ -27,7 +27,7 @@ const director: fc.Arbitrary<DesiredDirector> = fc.record({
   mode: fc.constantFrom('nat', 'gateway'),
   balance: fc.constantFrom(...BALANCES),
   persistence: fc.option(fc.record({ timeoutMs: fc.constantFrom(1000, 300_000), prefix4: fc.constantFrom(24, 32), prefix6: fc.constant(128) })),
-  session: fc.record({ kind: fc.constantFrom('two-way', 'one-way', 'request-reply'), replies: fc.constant(1), timeoutMs: fc.constantFrom(null, 5000), max: fc.constantFrom(null, 10) }),
+  session: fc.record({ kind: fc.constantFrom('two-way', 'one-way', 'request-reply'), replies: fc.constant(1), timeoutMs: fc.constantFrom(null, 5000), max: fc.constantFrom(null, 10), rate: fc.constantFrom(null, 100), sourceRate: fc.constantFrom(null, 5), amplification: fc.constantFrom(null, 3) }),
   on: fc.record({ down: action, drain: action, remove: action }),
   sourceNat: fc.option(fc.record({ rule: name, addresses: fc.option(fc.record({ first: ip, last: ip })), ports })),
   servers: fc.uniqueArray(server, { selector: (s) => `${s.name}|${s.ip.text}|${s.port}`, maxLength: 5 }),

@@ -39,7 +39,7 @@ test('every step is one line that names what changes', () => {
 
 const web: DesiredDirector = {
   name: 'web', vip: parseIp('10.0.0.3') as Ip, ports: { first: 8000, last: 8000 }, protocol: 'udp', mode: 'nat', balance: 'leastconn', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } }, sourceNat: null,
   servers: [1, 2].map((n) => ({ name: `web${n}`, ip: parseIp(`10.0.0.2${n}`) as Ip, port: 8000, weight: 10, state: 'up', sorry: false })),
 };
 const of = (...directors: DesiredDirector[]): Desired => ({ directors });
@@ -51,6 +51,7 @@ test('steps read as an operator says them', () => {
   assert.deepEqual(textsOf(of(), of(web)), ['remove director web 10.0.0.3:8000 udp']);
   assert.deepEqual(textsOf(of({ ...web, servers: [{ ...web1, state: 'down', weight: 5 }, web2] }), of(web)), ['server web/web1 10.0.0.21:8000: state up -> down, weight 10 -> 5']);
   assert.deepEqual(textsOf(of({ ...web, balance: 'maglev', servers: [web2, web1] }), of(web)), ['director web: balance leastconn -> maglev, server order']);
+  assert.deepEqual(textsOf(of({ ...web, session: { ...web.session, amplification: 3 } }), of(web)), ['director web: session two-way -> two-way amplification 3']);
   assert.deepEqual(textsOf(of({ ...web, vip: parseIp('2001:db8::3') as Ip, ports: { first: 1, last: 9 } }), of(web)), ['director web: address 10.0.0.3:8000 -> [2001:db8::3]:1-9']);
 });
 

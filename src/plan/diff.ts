@@ -162,7 +162,8 @@ function serverWords(server: DesiredServer): string {
 function sessionText(session: SessionPolicy): string {
   const replies = session.kind === 'request-reply' ? ` replies ${session.replies}` : '';
   const timeout = session.timeoutMs === null ? '' : ` timeout ${session.timeoutMs}ms`;
-  return `${session.kind}${replies}${timeout}${session.max === null ? '' : ` max ${session.max}`}`;
+  const limits = ([['max', session.max], ['rate', session.rate], ['source-rate', session.sourceRate], ['amplification', session.amplification]] as const).map(([word, limit]) => (limit === null ? '' : ` ${word} ${limit}`));
+  return `${session.kind}${replies}${timeout}${limits.join('')}`;
 }
 
 function onText(action: OnAction): string {

@@ -38,6 +38,7 @@ const ROWS: readonly (readonly [string, string, Record<string, HealthState>, num
   ['a server drains and its sessions move', `${BASE.replace('20:8000', '20:8000 drain')}  on drain move\n`, {}, 3],
   ['a server is disabled, which counts as removed', BASE.replace('20:8000', '20:8000 disabled'), {}, 3],
   ['the algorithm changes', `${BASE}  balance maglev\n`, {}, 0],
+  ['an amplification limit is set', `${BASE}  session amplification 3\n`, {}, 0],
   ['the address changes', BASE.replace('10.0.0.3:8000', '10.0.0.4:8000'), {}, 8],
   ['the ports grow', BASE.replace('10.0.0.3:8000', '10.0.0.3:8000-8010'), {}, 0],
   ['the director is renamed', BASE.replace('director web', 'director www'), {}, 8],

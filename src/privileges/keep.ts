@@ -24,7 +24,7 @@ export interface Kept {
 export function capabilitiesToKeep(facts: KeepFacts): readonly Kept[] {
   const kept: Kept[] = [
     { capability: 'NET_BIND_SERVICE', why: 'ports below 1024' },
-    { capability: 'NET_RAW', why: 'checks by ICMP' },
+    { capability: 'NET_RAW', why: 'checks by ICMP, and check vip' },
   ];
   const kernelEngines = facts.engines.filter((engine) => engine !== 'userspace');
   const network = [...kernelEngines.map((engine) => `engine ${engine}`), ...(facts.configuresNetwork ? ['NAT rules and service network'] : [])];

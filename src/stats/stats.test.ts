@@ -19,7 +19,7 @@ async function engineWith(now: () => number): Promise<FakeEngine> {
         directors: [
           {
             name: 'web', vip: parseIp('10.0.0.3') as Ip, ports: null, protocol: 'udp', mode: 'nat', balance: 'leastconn', persistence: null, sourceNat: null,
-            session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: keep, drain: keep, remove: keep },
+            session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null }, on: { down: keep, drain: keep, remove: keep },
             servers: [{ name: 's', ip: parseIp('10.0.0.9') as Ip, port: 0, weight: 1, state: 'up', sorry: false }],
           },
         ],

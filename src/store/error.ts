@@ -25,5 +25,7 @@ const CURES: Readonly<Record<string, string>> = {
   EPERM: 'run weir as the owner of the state directory, or choose another with --state DIR',
   ELOOP: 'find out who put a link, or something that is no file, into the state directory, and remove it',
   ENOTDIR: 'choose another directory with --state DIR',
+  EMFILE: 'raise the limit of open files (LimitNOFILE= in the systemd unit, ulimit -n) and try again',
+  ENFILE: 'all open files of this host are taken (sysctl fs.file-max): find out by what, and try again',
   EIO: 'the disk failed: check it (dmesg), and move the state directory to a good one',
 };

@@ -304,3 +304,32 @@ test('a lent directory is the borrower\'s alone, comes back when asked for, and 
   await open(files, as(3));
   await assert.rejects(lender.takeBack(), /process 3/);
 });
+
+test('a bit turned anywhere in state.json is refused by name or changes nothing: what was saved is never another text', async () => {
+  const { files, store } = await fresh();
+  await store.commit({ running: doc(2), overrides: [OVERRIDE], revision: revision('apply') });
+  const path = `${DIR}/state.json`;
+  const expected = await seen((await open(restart(files))).store);
+  const text = new TextEncoder().encode(files.text(path));
+  for (let at = 0; at < text.length; at++) {
+    const damaged = restart(files);
+    const bytes = Uint8Array.from(text);
+    bytes[at]! ^= 1 << at % 8;
+    await damaged.writeSynced(path, bytes);
+    const outcome = await open(damaged).catch((error: unknown) => error);
+    if (outcome instanceof StoreError) assert.ok(outcome.path === path && outcome.cure !== '', outcome.message);
+    else assert.deepEqual(await seen((outcome as { store: Store }).store), expected, `byte ${at}`);
+  }
+});
+
+test('state.json cut short at any length is refused by name', async () => {
+  const { files } = await fresh();
+  const path = `${DIR}/state.json`;
+  const text = files.text(path);
+  // All but the line feed at its end is the whole of it.
+  for (let length = 0; length < text.length - 1; length++) {
+    const damaged = restart(files);
+    damaged.put(path, text.slice(0, length));
+    await assert.rejects(open(damaged), (e: unknown) => e instanceof StoreError && e.path === path && e.cure !== '', `${length} characters`);
+  }
+});

@@ -7,7 +7,7 @@ export const ON_DEFAULT: OnPolicy = { down: { kind: 'move' }, drain: { kind: 'ke
 
 /** Returns a session policy; two-way with default times unless said otherwise. */
 export function session(kind: SessionPolicy['kind'] = 'two-way', options: Partial<SessionPolicy> = {}): SessionPolicy {
-  return { kind, replies: kind === 'one-way' ? 0 : 1, timeoutMs: null, max: null, ...options };
+  return { kind, replies: kind === 'one-way' ? 0 : 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null, ...options };
 }
 
 /** Returns a UDP nat leastconn director called `main` at `vip`; port 0 there leaves `ports` null. */

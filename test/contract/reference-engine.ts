@@ -13,7 +13,7 @@ import { networkOf } from '../../src/net/cidr.ts';
 import { hostPortText, parseEndpoint, type Endpoint } from '../../src/net/endpoint.ts';
 import type { Ip } from '../../src/net/ip.ts';
 import { serverKey, type Desired, type DesiredDirector, type DesiredServer } from '../../src/plan/desired.ts';
-import { candidatesOf, isBlocked, listen, portsOf, requestOf, takes, unsupported, viewOf, type Live, type Session, type Stats, type Upstream } from './reference-parts.ts';
+import { candidatesOf, isBlocked, listen, portsOf, requestOf, takes, unsupported, viewOf, withinRates, type Live, type Session, type Stats, type Upstream } from './reference-parts.ts';
 
 /** How long a freed upstream socket stays open, deaf, so that its port meets no new session. */
 const REST_MS = 3000;
@@ -114,6 +114,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     if (old && action?.kind === 'drop') return drop(live, 'on_policy');
     if (old && (!action || (action.kind === 'keep' && (action.forMs === null || Date.now() - (old.outMs ??= Date.now()) < action.forMs)))) return forward(old, data);
     if (!old && max !== null && kind !== 'one-way' && sessionsOf(live) >= max) return drop(live, 'session_max');
+    if (!old && kind !== 'one-way' && !withinRates(live, from.ip)) return drop(live, 'rate_limit');
     const server = choose(live, from, hit.ip);
     if (!server) return drop(live, 'no_server');
     const port = server.port === 0 ? hit.port : server.port;
@@ -201,15 +202,18 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     if (!owner) return;
     const { live } = owner;
     const stats = live.servers.get(serverKey(owner.target));
-    for (const counter of [live.counters, stats, owner]) {
+    const { amplification } = live.want.session;
+    const carried = amplification === null || owner.bytesOut + data.length <= amplification * owner.bytesIn;
+    for (const counter of [live.counters, stats, carried ? owner : undefined]) {
       if (!counter) continue;
       counter.packetsOut++;
       counter.bytesOut += data.length;
     }
     if (owner.askedMs !== null && stats) stats.responseTimes[responseBucket((performance.now() - owner.askedMs) * 1e6)]++;
     owner.askedMs = null;
-    owner.listener.send(data, owner.from.port, owner.from.ip.text, () => {});
-    touch(owner);
+    if (carried) owner.listener.send(data, owner.from.port, owner.from.ip.text, () => {});
+    else drop(live, 'amplification');
+    if (carried) touch(owner);
     if (owner.outstanding > 0 && --owner.outstanding === 0) end(owner);
   }
 
@@ -226,7 +230,7 @@ export function createReferenceEngine(onEvent: (event: EngineEvent) => void): En
     const old = lives.get(want.name);
     const live: Live = old ?? {
       want, picker: undefined as unknown as Picker, counters: { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, sessionsCreated: 0 },
-      drops: {}, servers: new Map(), blockedUntil: new Map(), persistent: new Map(), senders: new Map(), position: 0,
+      drops: {}, servers: new Map(), blockedUntil: new Map(), persistent: new Map(), senders: new Map(), made: { second: 0, all: 0, bySource: new Map() }, position: 0,
     };
     for (const s of want.servers) {
       if (old?.want.servers.some((o) => serverKey(o) === serverKey(s) && o.state !== s.state)) live.blockedUntil.delete(serverKey(s));

@@ -22,6 +22,8 @@ export interface Live {
   readonly persistent: Map<string, { key: string; untilMs: number }>;
   /** One-way: one socket a server and port, no sessions. */
   readonly senders: Map<string, Upstream>;
+  /** New sessions of one second. */
+  readonly made: { second: number; all: number; readonly bySource: Map<string, number> };
   position: number;
 }
 
@@ -59,6 +61,18 @@ export function takes(server: DesiredServer): boolean {
 
 export function isBlocked(live: Live, server: DesiredServer): boolean {
   return (live.blockedUntil.get(serverKey(server)) ?? 0) > Date.now();
+}
+
+/** Counts one more new session of a source; false when it is one too many for this second. */
+export function withinRates({ want, made }: Live, from: Ip): boolean {
+  const { rate, sourceRate } = want.session;
+  const second = Math.floor(Date.now() / 1000);
+  if (made.second !== second) made.bySource.clear();
+  if (made.second !== second) made.all = 0;
+  made.second = second;
+  const mine = (made.bySource.get(from.text) ?? 0) + 1;
+  made.bySource.set(from.text, mine);
+  return mine <= (sourceRate ?? Infinity) && ++made.all <= (rate ?? Infinity);
 }
 
 export function candidatesOf(want: DesiredDirector): { key: string; weight: number }[] {

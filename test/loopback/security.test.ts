@@ -1,4 +1,4 @@
-/** What another user of the host, a viewer, a server under check and whoever may write into the state directory can get out of a running weir. */
+/** What another user of the host, a viewer, a server under check, a client in somebody's name and whoever may write into the state directory can get out of a running weir. */
 import assert from 'node:assert/strict';
 import { chmod, lstat, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -152,4 +152,30 @@ test('what a server under check answers cannot steer a terminal or split a line 
     const { level, msg } = JSON.parse(line) as { level: number; msg: string };
     assert.ok(level < 60 && !/[\u0000-\u001f]/.test(msg), line);
   }
+}));
+
+test('whoever asks in the name of another brings at most three times his bytes down on it with amplification 3; a director without it is as before', patient, () => withScope(async (scope) => {
+  const OPEN = { ip: local(1), port: 5302 };
+  const server = await openSocket(scope, SERVER);
+  const victim = await openSocket(scope, { ip: local(21) });
+  const conf = `director guarded ${VIP.ip}:${VIP.port} UDP\n    session amplification 3\n    server one ${SERVER.ip}:${SERVER.port}\ndirector open ${OPEN.ip}:${OPEN.port} UDP\n    server one ${SERVER.ip}:${SERVER.port}\n`;
+  const weir = await startWeir(scope, { conf });
+  const request = 'q'.repeat(100);
+  // One request, answered by 20 times its bytes: in one datagram, and in twenty.
+  const provoke = async (vip: typeof VIP): Promise<void> => {
+    await victim.send(request, vip);
+    const { from } = await server.inbox.take();
+    const to = { ip: from.slice(0, from.lastIndexOf(':')), port: Number(from.slice(from.lastIndexOf(':') + 1)) };
+    await server.send('B'.repeat(2000), to);
+    for (let n = 0; n < 20; n++) await server.send(request, to);
+  };
+  const bytesFrom = (vip: typeof VIP): number => victim.inbox.all.filter(({ from }) => from === `${vip.ip}:${vip.port}`).reduce((sum, { text }) => sum + text.length, 0);
+  const drops = async (director: string): Promise<number> => Number(new RegExp(`^weir_director_drops_total\\{director="${director}",reason="amplification"\\} (\\d+)$`, 'm').exec(await weir.client.metrics())?.[1] ?? 0);
+
+  await provoke(VIP);
+  await until('all that is beyond it to be counted', () => drops('guarded'), (count) => count === 18);
+  await provoke(OPEN);
+  await until('all of the other director to arrive', async () => bytesFrom(OPEN), (bytes) => bytes === 4000);
+  assert.equal(bytesFrom(VIP), 300);
+  assert.equal(await drops('open'), 0);
 }));

@@ -13,7 +13,7 @@ import { openSocket } from '../fixtures/echo.ts';
 import { local } from '../fixtures/loopback.ts';
 import { finish, start, temporaryDirectory } from '../fixtures/process.ts';
 import { withScope, type Scope } from '../fixtures/scope.ts';
-import { startLoad, type Load } from '../fixtures/steady-load.ts';
+import { more, startLoad, type Load } from '../fixtures/steady-load.ts';
 import { startWeir, WEIR, type Weir } from '../fixtures/weir.ts';
 import { ROOT } from '../house/root.ts';
 
@@ -38,12 +38,6 @@ async function stage(scope: Scope): Promise<{ weir: Weir; load: Load; conf: stri
   const load = await startLoad(scope, { ip: local(30), port: 6000, clients: CLIENTS, everyMs: EVERY_MS, vip: VIP });
   await more(load, 1000);
   return { weir, load, conf: await weir.file('weir.conf', CONF) };
-}
-
-/** Waits until so many more datagrams were answered. */
-async function more(load: Load, count: number): Promise<void> {
-  const target = load.answered() + count;
-  await until(`${count} more answers`, async () => load.answered(), (n) => n >= target, START_MS);
 }
 
 async function sessionsOf(weir: Weir): Promise<SessionsView['sessions']> {

@@ -27,6 +27,10 @@ const CLIENT_ITSELF = "ip_vs keeps the client's address: who sends to it, late o
 export function differences(): readonly Difference[] {
   const requestReply = refused('session request-reply', REQUEST_REPLY, { session: session('request-reply') }, /^session request-reply/);
   const max = refused('session max', 'ip_vs has limits for servers only', { session: session('two-way', { max: 3 }) }, /^session max/);
+  const noRate = 'ip_vs has no limit on new sessions';
+  const rate = refused('session rate', noRate, { session: session('two-way', { rate: 3 }) }, /^session rate/);
+  const sourceRate = refused('session source-rate', noRate, { session: session('two-way', { sourceRate: 1 }) }, /^session source-rate/);
+  const amplification = refused('session amplification', 'ip_vs does not weigh replies against requests', { session: session('two-way', { amplification: 3 }) }, /^session amplification/);
   const pin = (test: string): Difference => instead(test, NO_PIN, 'pinning is unsupported by name, and moves nothing', async ({ apply, vip, client, server, ask, engine }) => {
     const [at, a, b, c] = [await vip(), await server('a'), await server('b'), await client()];
     await apply(director(at, [a.line(), b.line({ weight: 0 })]));
@@ -51,6 +55,9 @@ export function differences(): readonly Difference[] {
     ['a server that refused serves again once an apply says that it is up', (test) => instead(test, REFUSAL, 'a server that was down serves again once an apply says that it is up', comesBack)],
     ['session max: one more is dropped and counted, and a place that is free again is used', max],
     ['session max holds over all workers under many clients at once', max],
+    ['session source-rate: one address makes so many new sessions a second, another is not held to it, and those that live go on', sourceRate],
+    ["session amplification: a session carries so many times its client's bytes, the rest is dropped and counted; another director is not held to it, and a change moves nobody", amplification],
+    ['session rate: all sources together make so many new sessions a second, over all workers; another director has its own', rate],
     ['what came in equals what went to servers and what was dropped', max],
     ['zero servers: datagrams are dropped and counted; with one they are served', (test) => instead(test, 'ip_vs counts no drops', 'zero servers: datagrams are dropped; with one they are served', zeroServers)],
     ['any sequence of datagrams, applies and purges: each answer is from an allowed server to the right client', (test) => instead(test, 'the model counts drops and purges single clients', 'a sequence of datagrams and applies: each answer is from an allowed server', sequence)],

@@ -1,6 +1,6 @@
 /**
  * Modes gateway and tunnel with real traffic: servers that have the VIP themselves (on lo, or on a device that unwraps IPIP) get the client's
- * own datagram and answer it past the balancer.
+ * own datagram and answer it past the balancer; `check vip` asks each of them by the same path.
  */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -9,8 +9,11 @@ import { createLvsEngine } from '../../src/engine/lvs/index.ts';
 import type { Endpoint } from '../../src/net/endpoint.ts';
 import type { DesiredDirector } from '../../src/plan/desired.ts';
 import { desired, director, server } from '../contract/make.ts';
+import { PATIENCE_MS } from '../contract/mailbox.ts';
 import { planOf } from '../contract/plan.ts';
 import type { Peer } from '../contract/world.ts';
+import type { CheckResult } from '../../src/health/health.ts';
+import { startCheckRunner } from '../fixtures/check-runs.ts';
 import { Scope, withScope } from '../fixtures/scope.ts';
 import { address, HOSTS, makeHosts, setSysctl, type Hosts } from './hosts.ts';
 import { sh } from './netns.ts';
@@ -41,6 +44,9 @@ for (const { mode, words, device, make } of MODES) {
       own.defer(() => peer.close());
       peers.set(name, peer);
     }
+    const checked = await startCheckRunner(own, []);
+    const byWayOf = (name: Server): Promise<CheckResult> => checked(`director d 192.0.2.3:8000 UDP\n  mode ${mode}\n  check vip interval 8s timeout 4s\n  option udpcheck send "probe" expect "${name}:probe"\n  server s ${HOSTS[name].ip} check\n`, PATIENCE_MS);
+    for (const name of SERVERS) assert.match((await byWayOf(name)).detail, /^expected reply in /, `check vip by way of ${name}`);
     const events: EngineEvent[] = [];
     const engine = await createLvsEngine({ onEvent: (event) => events.push(event) });
     own.defer(() => engine.close('remove'));

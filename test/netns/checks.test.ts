@@ -9,16 +9,15 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { run } from '../../bench/command.ts';
-import { Mailbox } from '../contract/mailbox.ts';
 import {
   COMMUNITY, RADIUS, startChrony, startCoturn, startDns, startDtls, startLiar, startNginx, startNginxUdp, startQuic, startRadius, startSipp, startSnmpd, startSyslogTcp, startTftpd, startWireguard, type Place,
 } from '../fixtures/check-peers.ts';
+import { startCheckRunner } from '../fixtures/check-runs.ts';
 import { needs } from '../fixtures/needs.ts';
 import { makeNetwork, testNamespaces, type HostPlan, type Network } from '../fixtures/network.ts';
 import { start, temporaryDirectory, type Running } from '../fixtures/process.ts';
 import { withScope, type Scope } from '../fixtures/scope.ts';
 import type { CheckResult } from '../../src/health/health.ts';
-import { ROOT } from '../house/root.ts';
 
 const HOSTS: readonly HostPlan[] = [
   { name: 'balancer', ports: [{ device: 'eth0', lan: 'back', addresses: ['198.51.100.2/24'] }] },
@@ -185,18 +184,11 @@ async function startRunner(scope: Scope, network: Network): Promise<(row: Row) =
   const programs = await temporaryDirectory(scope);
   await writeFile(join(programs, 'resolves'), '#!/bin/sh\n[ "$(dig +short +time=1 +tries=1 -p "$WEIR_PORT" "@$WEIR_ADDRESS" "$1" A)" = "$2" ]\n');
   await chmod(join(programs, 'resolves'), 0o755);
-  const results = new Mailbox<readonly [number, CheckResult]>('check-runner', ([n, r]) => `${n}: ${r.detail}`);
-  const runner = await start(scope, [...network.on('balancer'), process.execPath, join(ROOT, 'dist/test/fixtures/check-runner.js'), programs], {
-    onLine: (line) => line === '"ready"' || results.push(JSON.parse(line) as [number, CheckResult]),
-  });
-  await runner.match(/"ready"/);
-  let count = 0;
-  return async (row) => {
-    const n = ++count;
+  const check = await startCheckRunner(scope, network.on('balancer'), programs);
+  return (row) => {
     const text = `director row 192.0.2.3:${row.port} UDP\n  check timeout ${TIMEOUT_MS}ms interval 1s\n  ${row.text.replace(/^check (all|any)\n/, '')}\n  server s ${SERVER}:${row.port} check\n`;
     const combine = /^check (all|any)\n/.exec(row.text)?.[1] ?? '';
-    runner.write(JSON.stringify([n, text.replace('check timeout', `check ${combine} timeout`)]));
-    return (await results.take(([m]) => m === n, PATIENCE_MS))[1];
+    return check(text.replace('check timeout', `check ${combine} timeout`), PATIENCE_MS);
   };
 }
 

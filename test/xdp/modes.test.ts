@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { createXdpEngine } from '../../src/engine/xdp/index.ts';
 import { parseIp } from '../../src/net/ip.ts';
 import type { XdpMode } from '../../src/engine/xdp/libbpf.ts';
+import { stripsTags } from '../../src/engine/xdp/offloads.ts';
 import { until } from '../contract/mailbox.ts';
 import { withContext } from '../contract/context.ts';
 import { director } from '../contract/make.ts';
@@ -55,4 +56,12 @@ test('a VIP that comes to another interface later is served there, without an ap
       sh('ip', 'address', 'del', `${late.ip.text}/32`, 'dev', 'to-clients');
     }
   });
+});
+
+test('whether an interface takes VLAN tags out of its frames is known as ethtool sets it', () => {
+  for (const [word, strips] of [['off', false], ['on', true]] as const) {
+    sh('ethtool', '-K', 'to-clients', 'rxvlan', word);
+    assert.equal(stripsTags('to-clients'), strips);
+  }
+  assert.equal(stripsTags('no-such-device'), null);
 });

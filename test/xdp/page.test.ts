@@ -19,6 +19,7 @@ import { needs } from '../fixtures/needs.ts';
 import { makeNetwork, type HostPlan, type Network } from '../fixtures/network.ts';
 import { withScope, type Scope } from '../fixtures/scope.ts';
 import { startWeir } from '../fixtures/weir.ts';
+import { wire } from './site.ts';
 
 const VIP = '10.0.0.3';
 const SERVERS = ['web1', 'web2'] as const;
@@ -61,17 +62,6 @@ service lvs
 `;
 }
 
-/** Frames between namespaces as between machines. */
-function wire(network: Network, { hosts }: Shape): void {
-  for (const { name, ports } of hosts) {
-    for (const [i, { device, lan }] of ports.entries()) {
-      network.run(name, 'ethtool', '-K', device, 'tx', 'off', 'gro', 'on');
-      network.run(lan, 'ethtool', '-K', `${name}${i}`, 'tx', 'off', 'gro', 'on');
-    }
-  }
-  network.run('balancer', 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
-}
-
 async function serversOf(scope: Scope, shape: Shape, network: Network): Promise<Peer[]> {
   return Promise.all(SERVERS.map(async (name, i) => {
     await startDnsmasq(scope, { name, ip: `${shape.back}.${20 + i}`, port: 53, prefix: network.on(name) });
@@ -82,7 +72,8 @@ async function serversOf(scope: Scope, shape: Shape, network: Network): Promise<
 for (const shape of SHAPES) {
   test(`${shape.name}: clients are shared, every answer comes from the VIP, the servers saw the VIP, and dig is answered by both`, needs('ip', 'ethtool', 'dig', 'dnsmasq'), () => withScope(async (scope) => {
     const network = makeNetwork(scope, shape.hosts);
-    wire(network, shape);
+    wire(network, shape.hosts);
+    network.run('balancer', 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
     const servers = await serversOf(scope, shape, network);
     const host = await openHost(scope, network.on('client'));
     const clients = await Promise.all(Array.from({ length: 8 }, () => host.open({ ip: '10.0.0.9' })));

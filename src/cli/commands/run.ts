@@ -3,6 +3,8 @@ import { CliError } from '../failure.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 
 const WORKERS_MAX = 256;
+/** As the engines have it: src/engine/xdp/index.ts. */
+const SESSIONS = { min: 64, max: 1 << 24 };
 
 /** `weir run`: hands its options to the daemon's wiring in src/bin and waits for its end. */
 export const run: Command = {
@@ -19,6 +21,7 @@ export const run: Command = {
     { flags: '--engine <name>', text: 'the data plane; overrides `engine` in `service lvs`', choices: ['auto', 'xdp', 'lvs', 'userspace'] },
     { flags: '--api <host:port>', text: 'where the API listens (default 127.0.0.1:8440); an address that is not loopback needs TLS or --insecure' },
     { flags: '--workers <n>', text: 'threads of the userspace engine (default: one per core, less one)' },
+    { flags: '--sessions <n>', text: `live sessions there is room for, ${SESSIONS.min}-${SESSIONS.max} (default 1048576 with xdp, which rounds up to a power of two, 2097152 with userspace); a table that is pinned keeps its size until weir is removed` },
     { flags: '--tls-cert <file>', text: 'certificate chain of the API, PEM' },
     { flags: '--tls-key <file>', text: 'its key, PEM' },
     { flags: '--insecure', text: 'let the API listen on an address that is not loopback without TLS: passwords and tokens cross the network in the clear' },
@@ -37,7 +40,8 @@ export const run: Command = {
       engine: options.text('engine'),
       state: options.text('state'),
       api: options.text('api'),
-      workers: workers(options.text('workers')),
+      workers: within('--workers', options.text('workers'), { min: 1, max: WORKERS_MAX }),
+      sessions: within('--sessions', options.text('sessions'), SESSIONS),
       tlsCert: options.text('tlsCert'),
       tlsKey: options.text('tlsKey'),
       insecure: options.flag('insecure'),
@@ -50,8 +54,8 @@ export const run: Command = {
   },
 };
 
-function workers(text: string | undefined): number | undefined {
+function within(flag: string, text: string | undefined, { min, max }: { readonly min: number; readonly max: number }): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^\d{1,4}$/.test(text) || Number(text) < 1 || Number(text) > WORKERS_MAX) throw new CliError('usage', `--workers must be 1-${WORKERS_MAX}, got '${text}'`);
+  if (!/^\d{1,9}$/.test(text) || Number(text) < min || Number(text) > max) throw new CliError('usage', `${flag} must be ${min}-${max}, got '${text}'`);
   return Number(text);
 }

@@ -44,16 +44,25 @@ export const sessions: Command = {
     let wanted = options.flag('all') ? Number.POSITIVE_INFINITY : limit;
     let listed = 0;
     let page: SessionsView;
-    let query: SessionsQuery = filter;
+    let more: boolean;
+    const ask = (query: SessionsQuery): Promise<SessionsView> => {
+      const asked = api.sessions({ ...query, limit: Math.min(PAGE, wanted) });
+      // It may fail while the page before is printed: that is told when its turn comes.
+      asked.catch(() => undefined);
+      return asked;
+    };
+    let coming = ask(filter);
     do {
-      page = await api.sessions({ ...query, limit: Math.min(PAGE, wanted) });
+      page = await coming;
       listed += page.sessions.length;
       wanted -= page.sessions.length;
+      more = page.next !== null && wanted > 0 && !io.signal.aborted;
+      // The daemon makes the next page while this one is printed.
+      if (more) coming = ask({ ...filter, cursor: page.next ?? '' });
       if (json) all.push(...page.sessions);
       else io.out(rowsText(page.sessions, { colour, nowMs: io.now() }, listed === page.sessions.length));
       if (io.errIsTty && !io.outIsTty) io.err(`\r${listed} of ${page.total} sessions`);
-      query = { ...filter, ...(page.next === null ? {} : { cursor: page.next }) };
-    } while (page.next !== null && wanted > 0 && !io.signal.aborted);
+    } while (more);
     if (io.errIsTty && !io.outIsTty) io.err('\n');
     if (json) return { data: { sessions: all, next: page.next, total: page.total }, text: () => '' };
     return { data: null, text: () => endText(listed, page) };

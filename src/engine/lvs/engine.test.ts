@@ -17,7 +17,7 @@ const ip = (text: string) => parseIp(text) ?? assert.fail(text);
 const server = (name: string, last: number, options: Partial<DesiredServer> = {}): DesiredServer => ({ name, ip: ip(`192.0.2.${last}`), port: 8000, weight: 10, state: 'up', sorry: false, ...options });
 const director = (options: Partial<DesiredDirector> = {}): DesiredDirector => ({
   name: 'web', vip: ip('10.0.0.3'), ports: { first: 8000, last: 8000 }, protocol: 'udp', mode: 'nat', balance: 'leastconn', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
   sourceNat: null, servers: [server('a', 1), server('b', 2)], ...options,
 });
 const desired = (...directors: DesiredDirector[]): Desired => ({ directors });
@@ -73,6 +73,18 @@ beforeEach(() => {
 });
 
 describe('apply', () => {
+  it('servers whose order the scheduler deals by stand in one order, however they are written; others stand as written', async () => {
+    const order = async (balance: DesiredDirector['balance'], ...servers: DesiredServer[]): Promise<string[]> => {
+      kernel = new FakeIpvs();
+      saved = EMPTY_RECORD;
+      await apply(make(), director({ balance, servers }));
+      return kernel.services().flatMap(({ dests }) => dests.map((d) => d.ip.text));
+    };
+    const [a, b, c] = [server('a', 1), server('b', 2), server('c', 3)];
+    for (const balance of ['maglev', 'source', 'dest'] as const) assert.deepEqual(await order(balance, a, b, c), await order(balance, c, a, b), balance);
+    assert.deepEqual(await order('roundrobin', c, a, b), ['192.0.2.3', '192.0.2.1', '192.0.2.2']);
+  });
+
   it('sets what was planned; the second plan is empty and takes no step', async () => {
     const engine = make();
     await apply(engine, director());
@@ -243,8 +255,9 @@ describe('what it cannot do', () => {
     const cannot = (options: Partial<DesiredDirector>): string => engine.unsupported(desired(director(options))).map((u) => (u instanceof Unsupported && u.director === 'web' ? u.what : 'wrong')).join('; ');
     assert.match(cannot({ balance: 'random' }), /^balance random/);
     assert.match(cannot({ balance: 'srcdst', vip: null, ports: null }), /^balance srcdst without one address/);
-    assert.match(cannot({ session: { kind: 'request-reply', replies: 1, timeoutMs: null, max: null } }), /^session request-reply/);
-    assert.match(cannot({ session: { kind: 'two-way', replies: 1, timeoutMs: null, max: 5 } }), /^session max/);
+    assert.match(cannot({ session: { kind: 'request-reply', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null } }), /^session request-reply/);
+    assert.match(cannot({ session: { kind: 'two-way', replies: 1, timeoutMs: null, max: 5, rate: null, sourceRate: null, amplification: null } }), /^session max/);
+    assert.match(cannot({ session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: 3 } }), /^session amplification/);
     assert.match(cannot({ on: { down: { kind: 'drop' }, drain: { kind: 'move' }, remove: { kind: 'drop' } } }), /^on down drop.*; on remove drop/);
     assert.match(cannot({ mode: 'gateway', servers: [server('a', 1, { port: 9 })] }), /^a server port other than the director's in mode gateway/);
     assert.match(cannot({ servers: [server('a', 1, { ip: ip('2001:db8::1') })] }), /^servers of another address family/);
@@ -254,7 +267,7 @@ describe('what it cannot do', () => {
   });
 
   it('two timeouts of one protocol are a conflict that names both directors', () => {
-    const two = (name: string, timeoutMs: number): DesiredDirector => director({ name, vip: ip('10.0.0.9'), ports: { first: name.length, last: name.length }, session: { kind: 'two-way', replies: 1, timeoutMs, max: null } });
+    const two = (name: string, timeoutMs: number): DesiredDirector => director({ name, vip: ip('10.0.0.9'), ports: { first: name.length, last: name.length }, session: { kind: 'two-way', replies: 1, timeoutMs, max: null, rate: null, sourceRate: null, amplification: null } });
     const texts = make().unsupported(desired(two('a', 60_000), two('bb', 30_000), two('ccc', 59_500))).map((u) => u.message);
     assert.deepEqual(texts, ['engine lvs cannot do session timeout 30s beside 60s of director a (ip_vs has one UDP timeout for all directors) (director bb)']);
   });

@@ -21,6 +21,9 @@ function reasons(d: DesiredDirector, missing: ReadonlySet<string>): string[] {
   if (d.session.kind === 'request-reply') out.push('session request-reply (ip_vs counts no replies; two-way, or one-way where no reply is expected)');
   if (d.session.kind === 'one-way' && d.protocol === 'tcp') out.push('session one-way for TCP');
   if (d.session.max !== null) out.push('session max (ip_vs has a limit for each server only)');
+  if (d.session.rate !== null) out.push('session rate (ip_vs has no limit on new sessions)');
+  if (d.session.sourceRate !== null) out.push('session source-rate (ip_vs has no limit on new sessions)');
+  if (d.session.amplification !== null) out.push('session amplification (ip_vs does not weigh replies against requests)');
   for (const event of ['down', 'drain', 'remove'] as const) if (d.on[event].kind === 'drop') out.push(`on ${event} drop (ip_vs knows it only for all services at once)`);
   if (d.mode !== 'nat' && d.servers.some((s) => s.port !== 0 && (d.ports === null || s.port !== d.ports.first || d.ports.first !== d.ports.last))) {
     out.push(`a server port other than the director's in mode ${d.mode} (the packet is not changed)`);

@@ -1,12 +1,12 @@
 /** Which server a new session, request or one-way datagram goes to: persistence, then the algorithm, then the sorry server. */
 import { hashFlow4, hashFlow6, hashIp4, hashIp6 } from '../../balance/hash.ts';
+import { AddressTable } from './address-table.ts';
 import type { RuntimeDirector, SharedClock } from './director.ts';
 import { swap16, swap32 } from './endpoints.ts';
-import { PersistenceTable } from './persistence.ts';
 import type { SharedViews } from './shared.ts';
 
 export class Chooser {
-  readonly persistence: PersistenceTable;
+  readonly persistence: AddressTable;
   readonly #shared: SharedViews;
   readonly #clock: SharedClock;
   readonly #request = { source: 0, flow: 0, dest: 0 };
@@ -15,7 +15,7 @@ export class Chooser {
   constructor(shared: SharedViews, clock: SharedClock) {
     this.#shared = shared;
     this.#clock = clock;
-    this.persistence = new PersistenceTable(shared.persistence, shared.limits.persistence);
+    this.persistence = new AddressTable(shared.persistence, shared.limits.persistence);
   }
 
   /** Returns the server slot for this client, or -1 when there is none. */
@@ -77,8 +77,8 @@ function weightOf(d: RuntimeDirector, slot: number): number {
   return d.desired.servers[d.serverSlots.indexOf(slot)]?.weight ?? 0;
 }
 
-// IPv4 clients are kept as one word; ::a.b.c.d below ::1:0:0 would look alike, which costs such clients nothing but a shared hash.
-function isV4(a0: number, a1: number, a2: number): boolean {
+/** True for an IPv4 client: it is kept as one word. ::a.b.c.d below ::1:0:0 would look alike, which costs such clients nothing but a shared hash. */
+export function isV4(a0: number, a1: number, a2: number): boolean {
   return a0 === 0 && a1 === 0 && (a2 === 0 || a2 === V4_MAPPED_WORD);
 }
 const V4_MAPPED_WORD = 0xffff0000 | 0;

@@ -24,6 +24,11 @@ export interface RuntimeDirector {
   readonly unrepliedMs: number;
   readonly repliedMs: number;
   readonly max: number;
+  /** New sessions a second, of all and of one source; Infinity: no bound. */
+  readonly rate: number;
+  readonly sourceRate: number;
+  /** Bytes a session carries to its client for each of its client's; Infinity: no bound. */
+  readonly amplification: number;
   /** Server slots, parallel to desired.servers. */
   readonly serverSlots: readonly number[];
   /** Slots that take new sessions, in the picker's order. */
@@ -59,6 +64,9 @@ export function runtimeDirector(slotted: SlottedDirector, shared: SharedViews, c
     unrepliedMs: timeoutMs ?? (kind === REQUEST_REPLY ? REQUEST_TIMEOUT_MS : UNREPLIED_TIMEOUT_MS),
     repliedMs: timeoutMs ?? REPLIED_TIMEOUT_MS,
     max: director.session.max ?? Infinity,
+    rate: director.session.rate ?? Infinity,
+    sourceRate: director.session.sourceRate ?? Infinity,
+    amplification: director.session.amplification ?? Infinity,
     serverSlots,
     candidates,
     picker: before?.pickerInput === pickerInput ? before.picker

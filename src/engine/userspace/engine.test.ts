@@ -9,7 +9,7 @@ import type { Question, WorkerHandle } from './workers.ts';
 
 const director = (name: string, port = 53, protocol: 'udp' | 'tcp' = 'udp'): DesiredDirector => ({
   name, vip: { family: 4, text: '192.0.2.1' }, ports: { first: port, last: port }, protocol, mode: 'nat', balance: 'leastconn', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null },
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null },
   on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
   sourceNat: null,
   servers: [{ name: 'a', ip: { family: 4, text: '10.0.0.1' }, port: 53, weight: 1, state: 'up', sorry: false }],
@@ -25,6 +25,8 @@ function world(workers: number, limits = { directors: 4, servers: 4 }) {
   let startFails = false;
   let started = 0;
   let occupied = false;
+  const abandoned: number[] = [];
+  const later: { readonly work: () => void; readonly ms: number }[] = [];
   const platform: Platform = {
     io: 'linux', notes: [], workers, limits: { max_sessions: 1, max_upstream_sockets: 1 },
     startWorker: async (index, on) => {
@@ -45,13 +47,14 @@ function world(workers: number, limits = { directors: 4, servers: 4 }) {
     probeListeners: () => {
       if (occupied) throw Object.assign(new Error('occupied'), { cure: 'stop it' });
     },
-    abandon: () => undefined,
+    abandon: (index) => void abandoned.push(index),
+    later: (work, ms) => void later.push({ work, ms }),
     close: () => undefined,
   };
   const buffers = createSharedBuffers({ workers, persistence: 64, ...limits }, 0n);
   const start = (): Promise<UserspaceEngine> => UserspaceEngine.start(platform, buffers, (event) => events.push(event));
   return {
-    start, asked, events, dies, starts: () => started,
+    start, asked, events, dies, abandoned, later, starts: () => started,
     set: (next: { refuse?: typeof refuse; startFails?: boolean; occupied?: boolean }) => {
       refuse = next.refuse ?? null;
       startFails = next.startFails ?? false;
@@ -116,7 +119,7 @@ describe('a packet worker that dies', () => {
     assert.deepEqual(w.events, [{ kind: 'fault', detail: 'out of memory; started again, its sessions were lost', recovered: true }]);
   });
 
-  it('is given up after five deaths within a minute, and that is said', async () => {
+  it('gives way after five deaths within a minute, which is said, and is tried again later', async () => {
     const w = world(1);
     await w.start();
     for (let death = 1; death <= 6; death++) {
@@ -125,15 +128,32 @@ describe('a packet worker that dies', () => {
     }
     assert.equal(w.starts(), 6);
     assert.deepEqual(w.events.map((e) => e.kind === 'fault' && e.recovered), [true, true, true, true, true, false]);
+    assert.match(JSON.stringify(w.events.at(-1)), /it died 5 times within a minute; tried again in 30 s/);
+    assert.deepEqual(w.abandoned, [0]);
+    w.later[0]!.work();
+    await until(() => w.events.length === 7);
+    assert.match(JSON.stringify(w.events.at(-1)), /packet worker 0 was down; started again/);
+    assert.equal(w.starts(), 7);
   });
 
-  it('that cannot be started again is said to stay down', async () => {
+  it('that cannot be started again leaves no listener behind, is said to be down, and is tried until it can', async () => {
     const w = world(1);
     await w.start();
     w.set({ startFails: true });
     w.dies[0]!('crash');
     await until(() => w.events.length === 1);
-    assert.match(w.events[0]!.kind === 'fault' ? w.events[0]!.detail : '', /starting it again failed: Error: no memory/);
+    assert.match(w.events[0]!.kind === 'fault' ? w.events[0]!.detail : '', /starting it again failed: Error: no memory; tried again in 30 s/);
+    assert.deepEqual([w.abandoned, w.later.map(({ ms }) => ms)], [[0], [30_000]]);
+    w.later[0]!.work();
+    await until(() => w.events.length === 2);
+    assert.equal(w.later.length, 2, 'and again');
+    w.set({});
+    // Both at once, as two failures of one start would leave them: one worker, not two.
+    w.later[0]!.work();
+    w.later[1]!.work();
+    await until(() => w.events.length === 3);
+    assert.deepEqual(w.events.at(-1), { kind: 'fault', detail: 'packet worker 0 was down; started again, its sessions were lost', recovered: true });
+    assert.equal(w.starts(), 2);
   });
 });
 

@@ -28,8 +28,10 @@ export interface Platform {
   /** Throws with a `cure` when one of the listeners cannot be had because of others on this host. */
   probeListeners(wanted: readonly SlottedDirector[], current: readonly SlottedDirector[]): void;
   readonly limits: Limits;
-  /** No worker will take the place of this one, which died: what it left is closed. */
+  /** No worker takes the place of this one for now, which died: what it left is closed. */
   abandon(index: number): void;
+  /** Calls back after so long; nothing that keeps the process. */
+  later(work: () => void, ms: number): void;
   close(): void;
 }
 
@@ -47,8 +49,9 @@ export interface Predecessor {
   freeze(): Promise<EngineHandover>;
 }
 
-/** A worker that died is started again at most this often a minute; then the engine gives up on it and says so. */
+/** A worker that died is started again at most this often a minute; then its listeners are closed, so that others have their share, and it is tried after so long. */
 const RESTARTS_PER_MINUTE = 5;
+const TRY_AGAIN_MS = 30_000;
 
 export class UserspaceEngine implements Engine {
   readonly name = 'userspace';
@@ -59,6 +62,7 @@ export class UserspaceEngine implements Engine {
   #epoch: string = randomUUID();
   readonly #workers: (WorkerHandle | null)[] = [];
   readonly #restarts: number[] = [];
+  readonly #starting = new Set<number>();
   #slotted: readonly SlottedDirector[] = [];
   #current: Desired = { directors: [] };
   #closed = false;
@@ -277,12 +281,14 @@ export class UserspaceEngine implements Engine {
     disownWorker(this.#shared, index);
     const minuteAgo = performance.now() - 60_000;
     while (this.#restarts[0] !== undefined && this.#restarts[0] < minuteAgo) this.#restarts.shift();
-    if (this.#restarts.length >= RESTARTS_PER_MINUTE) {
-      this.#platform.abandon(index);
-      this.#onEvent({ kind: 'fault', detail: `${detail}; it died ${RESTARTS_PER_MINUTE} times within a minute and stays down`, recovered: false });
-      return;
-    }
+    if (this.#restarts.length >= RESTARTS_PER_MINUTE) return this.#giveWay(index, `${detail}; it died ${RESTARTS_PER_MINUTE} times within a minute`);
     this.#restarts.push(performance.now());
+    await this.#startAgain(index, detail);
+  }
+
+  async #startAgain(index: number, detail: string): Promise<void> {
+    if (this.#closed || this.#workers[index] !== null || this.#starting.has(index)) return;
+    this.#starting.add(index);
     try {
       const worker = await this.#startWorker(index);
       for (const question of [{ type: 'prepare', directors: this.#slotted }, { type: 'commit' }] as const) {
@@ -294,8 +300,17 @@ export class UserspaceEngine implements Engine {
       this.#workers[index] = worker;
       this.#onEvent({ kind: 'fault', detail: `${detail}; started again, its sessions were lost`, recovered: true });
     } catch (error) {
-      this.#onEvent({ kind: 'fault', detail: `${detail}; starting it again failed: ${String(error)}`, recovered: false });
+      this.#giveWay(index, `${detail}; starting it again failed: ${String(error)}`);
+    } finally {
+      this.#starting.delete(index);
     }
+  }
+
+  // A listener that nobody reads would go on to take its share of the clients.
+  #giveWay(index: number, detail: string): void {
+    this.#platform.abandon(index);
+    this.#onEvent({ kind: 'fault', detail: `${detail}; tried again in ${TRY_AGAIN_MS / 1000} s`, recovered: false });
+    this.#platform.later(() => void this.#startAgain(index, `packet worker ${index} was down`), TRY_AGAIN_MS);
   }
 
   #refused(slot: number, detail: string): void {

@@ -31,7 +31,7 @@ function director({ states = ['up', 'up'], session = {}, on = {}, weights = [], 
     director: {
       name: 'd', vip: ip('192.0.2.1'), ports: { first: 53, last: 53 }, protocol: 'udp', mode: 'nat', balance, sourceNat: null,
       persistence: persistenceMs === undefined ? null : { timeoutMs: persistenceMs, prefix4: 32, prefix6: 128 },
-      session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, ...session },
+      session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null, ...session },
       on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' }, ...on },
       servers: states.map((state, i) => ({ name: `s${i}`, ip: ip(`10.0.0.${i + 1}`), port: 53, weight: weights[i] ?? 1, state, sorry: false })),
     },
@@ -48,19 +48,44 @@ function world(setting: Setting = {}, maxSockets = 1000) {
   f.listeners[0] = { id: 0, directorSlot: 0, vipPort: 53 };
   let slotted = director(setting);
   f.apply([slotted], 0);
-  const send = (port: number, now: number): number => {
+  const send = (port: number, now: number, bytes = 10): number => {
     f.tick(now);
-    if (!f.fromClient(0, swap16(port), 0, 0, 0, 0x0100007f, 10, now)) return -1;
+    if (!f.fromClient(0, swap16(port), 0, 0, 0, 0x0100007f, bytes, now)) return -1;
     f.requested(f.session, now);
-    f.sent(f.serverSlot, f.session, 10);
+    f.sent(f.serverSlot, f.session, bytes);
     return f.serverSlot;
   };
-  const reply = (now: number): void => f.replied(f.session, 20, now);
+  const from = ([a0, a1, a2, a3]: readonly number[], port: number, now: number): boolean => {
+    f.tick(now);
+    return f.fromClient(0, swap16(port), a0, a1, a2, a3, 10, now);
+  };
+  const reply = (now: number, bytes = 20): boolean => {
+    if (!f.carries(f.session, bytes, now)) return false;
+    f.replied(f.session, bytes, now);
+    return true;
+  };
   const apply = (next: Setting, now: number): void => f.apply([(slotted = director(next))], now);
   const reading = () => sumReading(shared, [slotted], '', 0, {}).directors[0];
   const drops = (): Partial<Record<DropReason, number>> => Object.fromEntries(Object.entries(reading().drops).filter(([, n]) => n > 0));
-  return { f, shared, refused, send, reply, apply, reading, drops };
+  return { f, shared, refused, send, from, reply, apply, reading, drops };
 }
+
+describe('an ICMP error', () => {
+  it('is about something that was sent only when a session ties its port to its server, or the port is of one-way datagrams', () => {
+    const w = world();
+    w.send(1000, 0);
+    const [upstream, endpoint] = [w.f.toUpstream, w.f.toEndpoint];
+    assert.equal(w.f.sendsFrom(upstream, endpoint), true);
+    assert.equal(w.f.sendsFrom(upstream, -1), false, 'no server of ours');
+    assert.equal(w.f.sendsFrom(upstream, endpoint + 1), false, 'another server');
+    assert.equal(w.f.sendsFrom(upstream + 1, endpoint), false, 'another port');
+    w.f.end(w.f.session, 1);
+    assert.equal(w.f.sendsFrom(upstream, endpoint), false, 'a session that has ended');
+    const oneWay = world({ session: { kind: 'one-way' } });
+    oneWay.send(1000, 0);
+    assert.equal(oneWay.f.sendsFrom(oneWay.f.toUpstream, oneWay.f.toEndpoint), true);
+  });
+});
 
 describe('two-way sessions', () => {
   it('stay with their server until idle: 30 s before a reply, 120 s after one', () => {
@@ -93,6 +118,28 @@ describe('two-way sessions', () => {
     assert.deepEqual(w.drops(), { session_max: 1 });
     w.f.sweep(30_000);
     assert.notEqual(w.send(2, 30_000), -1);
+  });
+
+  it('are refused above `rate` until the next whole second; those that live go on, and what is refused is not made', () => {
+    const w = world({ session: { rate: 2 } });
+    assert.deepEqual([w.send(1, 10_000), w.send(2, 10_500), w.send(3, 10_999)].map((s) => s >= 0), [true, true, false]);
+    assert.notEqual(w.send(1, 10_999), -1);
+    assert.notEqual(w.send(3, 11_000), -1);
+    assert.deepEqual([w.drops(), w.reading().sessions], [{ rate_limit: 1 }, 3]);
+  });
+
+  it('are refused above `source-rate` of their address alone; one that may not make more takes nothing of the rate of all', () => {
+    const w = world({ session: { rate: 3, sourceRate: 1 } });
+    const [ours, theirs, third] = [0x0100007f, 0x0200007f, 0x0300007f];
+    assert.deepEqual([1, 2, 3].map((port) => w.from([0, 0, 0, ours], port, 0)), [true, false, false]);
+    assert.deepEqual([theirs, third, 7].map((source) => w.from([0, 0, 0, source], 1, 900)), [true, true, false]);
+    assert.deepEqual(w.drops(), { rate_limit: 3 });
+    assert.equal(w.from([0, 0, 0, ours], 2, 1000), true);
+  });
+
+  it('are counted by the /64 of an IPv6 source', () => {
+    const w = world({ session: { sourceRate: 1 } });
+    assert.deepEqual([[1, 2, 3, 4], [1, 2, 9, 9], [1, 3, 3, 4]].map((source) => w.from(source, 1, 0)), [true, false, true]);
   });
 
   it('are dropped for want of a port when every socket is taken or resting', () => {
@@ -250,6 +297,59 @@ describe('response times', () => {
       w.reply(6000);
       assert.deepEqual(counted(w), [0, responseBucket(2e6)], kind);
     }
+  });
+});
+
+describe('session amplification', () => {
+  const three = { states: ['up'] as const, session: { amplification: 3 } };
+
+  it('lets three times the bytes of the client through and not one more, for as long as the session lives', () => {
+    const w = world(three);
+    w.send(1, 0);
+    assert.deepEqual([10, 20, 1, 0].map((bytes) => w.reply(10, bytes)), [true, true, false, true]);
+    w.send(1, 20, 5);
+    assert.deepEqual([16, 15, 1].map((bytes) => w.reply(30, bytes)), [false, true, false]);
+    assert.deepEqual([w.drops(), w.f.table.bytesOut[w.f.session], w.f.table.packetsOut[w.f.session]], [{ amplification: 3 }, 45, 4]);
+    assert.equal(w.reading().sessions, 1);
+  });
+
+  it('counts a reply when it is let through, and takes it back when it is not sent', () => {
+    const w = world(three);
+    w.send(1, 0);
+    assert.deepEqual([w.f.carries(w.f.session, 30, 1), w.f.carries(w.f.session, 1, 1)], [true, false], 'a batch counts together');
+    w.f.unsent(w.f.session, 30);
+    assert.equal(w.reply(2, 30), true);
+  });
+
+  it('gives nothing for an empty request, and holds nobody whose director has no limit', () => {
+    const w = world(three);
+    w.send(1, 0, 0);
+    assert.equal(w.reply(1, 1), false);
+    w.apply({ states: ['up'] }, 2);
+    assert.equal(w.reply(3, 65_000), true);
+    w.apply(three, 4);
+    w.send(1, 5, 100);
+    assert.equal(w.reply(6, 1), false, 'a limit that comes later counts what the session carried before');
+  });
+
+  it('is an answer of the server all the same, and none that keeps the session: silence is not held against it', () => {
+    const w = world(three);
+    w.send(1, 1);
+    assert.equal(w.reply(10, 31), false);
+    const [server] = w.reading().servers;
+    assert.deepEqual([server.packetsOut, server.bytesOut, w.reading().packetsOut, (server.responseTimes ?? []).reduce((a, b) => a + b, 0)], [1, 31, 1, 1]);
+    w.f.sweep(30_001);
+    assert.deepEqual([w.reading().sessions, w.reading().servers[0].unanswered], [0, 1], 'to its client it was never answered');
+  });
+
+  it('frees a request-reply server as an answer does', () => {
+    const w = world({ states: ['up'], session: { kind: 'request-reply', amplification: 1 } });
+    w.send(1, 0);
+    assert.equal(w.shared.active[0], 1);
+    assert.equal(w.reply(10, 11), false);
+    assert.equal(w.shared.active[0], 0);
+    w.f.sweep(10 + ANSWERED_IDLE_MS);
+    assert.equal(w.reading().sessions, 0);
   });
 });
 

@@ -9,6 +9,7 @@ import { Chooser } from './chooser.ts';
 import { Counts } from './counts.ts';
 import { ONE_WAY, REQUEST_REPLY, TWO_WAY, policyOf, runtimeDirector, type RuntimeDirector, type SharedClock } from './director.ts';
 import type { SlottedDirector } from './protocol.ts';
+import { Rates } from './rates.ts';
 import { POLICY_DROP, POLICY_KEEP, POLICY_MOVE, POLICY_NONE, ServerSlots, type SlotsHandover } from './server-slots.ts';
 import { SESSION_FREE, SESSION_LIVE, SESSION_LINGERING, SessionTable, type SessionKey, type SessionsHandover } from './sessions.ts';
 import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, SERVER_COUNTER, SERVER_STRIDE, WORKER_COUNTER, type SharedViews } from './shared.ts';
@@ -41,12 +42,14 @@ export interface ForwarderHandover {
   readonly orphanReplies: number;
   readonly noDirector: number;
   readonly persistenceEvictions: number;
+  readonly sourceEvictions: number;
 }
 
 export class Forwarder {
   readonly table: SessionTable;
   readonly slots: ServerSlots;
   readonly chooser: Chooser;
+  readonly rates: Rates;
   readonly shared: SharedViews;
   readonly clock: SharedClock = { ds: 0 };
   /** By director slot. */
@@ -83,6 +86,7 @@ export class Forwarder {
     this.table = new SessionTable(options.maxSessions);
     this.slots = new ServerSlots(options.shared.limits.servers);
     this.chooser = new Chooser(options.shared, this.clock);
+    this.rates = new Rates(options.shared, this.clock);
     this.#upstreams = options.upstreams;
     this.#servers = options.shared.serverCounters[options.worker];
     this.#directors = options.shared.directorCounters[options.worker];
@@ -93,6 +97,7 @@ export class Forwarder {
     this.orphanReplies = before[WORKER_COUNTER.orphanReplies];
     this.noDirector = before[WORKER_COUNTER.noDirector];
     this.chooser.persistence.evictions = before[WORKER_COUNTER.persistenceEvictions];
+    this.rates.sources.evictions = before[WORKER_COUNTER.sourceEvictions];
   }
 
   /** Sets the time for the datagrams that follow; once a batch. `now` is milliseconds since the shared epoch. */
@@ -147,13 +152,21 @@ export class Forwarder {
     return this.#forward(s, now);
   }
 
-  /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Call `replied` once it is sent. */
+  /** A datagram from a server. Returns the session whose client gets it, or -1: nobody's, dropped and counted. Ask `carries` before it is sent. */
   fromServer(upstream: number, endpoint: number): number {
     const s = endpoint < 0 ? -1 : this.table.findReply(upstream, endpoint);
     if (s >= 0 && this.#now < this.table.expiresAt[s]) return s;
     if (s >= 0) this.end(s, this.#now);
     this.orphanReplies++;
     return -1;
+  }
+
+  /**
+   * Returns whether datagrams go from this upstream socket to this endpoint: an ICMP error of any other pair is about nothing that was sent, whoever
+   * made it. A stranger must find a port with a session to put a server out.
+   */
+  sendsFrom(upstream: number, endpoint: number): boolean {
+    return endpoint >= 0 && (this.#upstreams.isOneWay(upstream) || this.table.findReply(upstream, endpoint) >= 0);
   }
 
   /** Counts a datagram of `length` bytes really sent to the server of `fromClient`'s last answer (or of the given slot and session). */
@@ -172,36 +185,34 @@ export class Forwarder {
     if (session >= 0) this.table.requestAt[session] = now;
   }
 
-  /** Counts a reply of `length` bytes that came at `now` and was really sent to the client of `session`, and lets the session live on. */
+  /**
+   * Whether the client of session `s` gets a reply of `length` bytes that came at `now`. True: it counts as carried, since replies are sent in
+   * batches; call `replied` once it is sent, `unsent` when it could not be. False: beyond `session amplification`, dropped and counted.
+   */
+  carries(s: number, length: number, now: number): boolean {
+    const { table } = this;
+    const d = this.directors[this.slots.owner(table.server[s]).directorSlot];
+    if (d !== undefined && d.amplification !== Infinity && table.bytesOut[s] + length > d.amplification * table.bytesIn[s]) {
+      this.#answered(s, length, now);
+      return this.drop(d.slot, DROP_ID.amplification);
+    }
+    table.bytesOut[s] += length;
+    return true;
+  }
+
+  /** Counts a reply of `length` bytes that came at `now` and was really sent to the client of `s`, and lets the session live on. */
   replied(s: number, length: number, now: number): void {
     const { table } = this;
-    const slot = table.server[s];
-    const at = slot * SERVER_STRIDE;
-    this.#servers[at + C.packetsOut]++;
-    this.#servers[at + C.bytesOut] += length;
     table.packetsOut[s]++;
-    table.bytesOut[s] += length;
-    if (table.requestAt[s] > 0) {
-      this.#servers[at + C.responseTimes + responseBucket((now - table.requestAt[s]) * 1e6)]++;
-      table.requestAt[s] = 0;
-    }
-    const d = this.directors[this.slots.owner(slot).directorSlot];
-    if (d === undefined) return;
-    const base = d.slot * DIRECTOR_STRIDE;
-    this.#directors[base + D.packetsOut]++;
-    this.#directors[base + D.bytesOut] += length;
-    if (d.kind === REQUEST_REPLY) {
-      // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
-      if (table.awaited[s] > 0) table.awaited[s]--;
-      else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
-      else return;
-      if (table.state[s] !== SESSION_LIVE) return;
-      this.#counts.active(slot, -1);
-      if (table.awaited[s] === 0 && table.awaitedBefore[s] === 0) table.expiresAt[s] = now + ANSWERED_IDLE_MS;
-    } else if (table.state[s] === SESSION_LIVE) {
-      table.lastAt[s] = now;
-      table.expiresAt[s] = now + d.repliedMs;
-    }
+    const d = this.#answered(s, length, now);
+    if (d === undefined || d.kind === REQUEST_REPLY || table.state[s] !== SESSION_LIVE) return;
+    table.lastAt[s] = now;
+    table.expiresAt[s] = now + d.repliedMs;
+  }
+
+  /** Takes back what `carries` counted for a reply of session `s` that was not sent. */
+  unsent(s: number, length: number): void {
+    this.table.bytesOut[s] -= length;
   }
 
   /** Counts a drop of a director's datagram; always returns false. */
@@ -260,7 +271,7 @@ export class Forwarder {
   handover(): ForwarderHandover {
     return {
       sessions: this.table.handover(), slots: this.slots.handover(), pools: this.#upstreams.handover(),
-      orphanReplies: this.orphanReplies, noDirector: this.noDirector, persistenceEvictions: this.chooser.persistence.evictions,
+      orphanReplies: this.orphanReplies, noDirector: this.noDirector, persistenceEvictions: this.chooser.persistence.evictions, sourceEvictions: this.rates.sources.evictions,
     };
   }
 
@@ -274,6 +285,7 @@ export class Forwarder {
     this.orphanReplies = handover.orphanReplies;
     this.noDirector = handover.noDirector;
     this.chooser.persistence.evictions = handover.persistenceEvictions;
+    this.rates.sources.evictions = handover.sourceEvictions;
     this.#sweepAt = now;
   }
 
@@ -332,7 +344,42 @@ export class Forwarder {
     this.#upstreams.release(table.upstream[s], table.endpoint[s], now, restMs);
   }
 
+  // The server has answered, whether or not its client may have the answer: a server is not to be judged silent for what was dropped here.
+  #answered(s: number, length: number, now: number): RuntimeDirector | undefined {
+    const { table } = this;
+    const slot = table.server[s];
+    const at = slot * SERVER_STRIDE;
+    this.#servers[at + C.packetsOut]++;
+    this.#servers[at + C.bytesOut] += length;
+    if (table.requestAt[s] > 0) {
+      this.#servers[at + C.responseTimes + responseBucket((now - table.requestAt[s]) * 1e6)]++;
+      table.requestAt[s] = 0;
+    }
+    const d = this.directors[this.slots.owner(slot).directorSlot];
+    if (d === undefined) return undefined;
+    const base = d.slot * DIRECTOR_STRIDE;
+    this.#directors[base + D.packetsOut]++;
+    this.#directors[base + D.bytesOut] += length;
+    if (d.kind === REQUEST_REPLY) this.#answerAwaited(s, slot, now);
+    return d;
+  }
+
+  #answerAwaited(s: number, slot: number, now: number): void {
+    const { table } = this;
+    // Answers belong to recent requests nearly always; what stays in the epoch before is what was lost.
+    if (table.awaited[s] > 0) table.awaited[s]--;
+    else if (table.awaitedBefore[s] > 0) table.awaitedBefore[s]--;
+    else return;
+    if (table.state[s] !== SESSION_LIVE) return;
+    this.#counts.active(slot, -1);
+    if (table.awaited[s] === 0 && table.awaitedBefore[s] === 0) table.expiresAt[s] = now + ANSWERED_IDLE_MS;
+  }
+
   #create(d: RuntimeDirector, l: Listener, slot: number, portBe: number, a0: number, a1: number, a2: number, a3: number, now: number): number {
+    if (!this.rates.admit(d, a0, a1, a2, a3)) {
+      this.drop(d.slot, DROP_ID.rate_limit);
+      return -1;
+    }
     if (this.#counts.sessions(d.slot, 1) >= d.max) return this.#refuse(d.slot, DROP_ID.session_max);
     if (!this.table.hasRoom) return this.#refuse(d.slot, DROP_ID.table_full);
     const endpoint = this.slots.endpointOf(slot, l.vipPort);

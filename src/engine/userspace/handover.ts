@@ -7,7 +7,7 @@ import type { Desired } from '../../plan/desired.ts';
 import { DROP_REASONS } from '../drops.ts';
 import type { SlottedDirector } from './protocol.ts';
 import { HASH_SAMPLE, SESSION_COLUMNS } from './sessions.ts';
-import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, PERSISTENCE_STRIDE, SERVER_COUNTER, SERVER_STRIDE, WORKER_COUNTER, WORKER_STRIDE, type SharedHandover, type SharedLimits } from './shared.ts';
+import { DIRECTOR_COUNTER, DIRECTOR_STRIDE, ADDRESS_STRIDE, SERVER_COUNTER, SERVER_STRIDE, WORKER_COUNTER, WORKER_STRIDE, type SharedHandover, type SharedLimits } from './shared.ts';
 import type { KeptSlots } from './slots.ts';
 
 /** Goes up with every change of what is handed over or of what it means; handover.test.ts asks for it when the layout changes. */
@@ -15,7 +15,7 @@ export const HANDOVER_FORMAT = 1;
 
 /** Everything whose numbers are handed over raw: two programs whose layouts differ must not share them. */
 export const HANDOVER_LAYOUT = JSON.stringify([
-  SESSION_COLUMNS, HASH_SAMPLE, SERVER_COUNTER, SERVER_STRIDE, DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, WORKER_STRIDE, PERSISTENCE_STRIDE,
+  SESSION_COLUMNS, HASH_SAMPLE, SERVER_COUNTER, SERVER_STRIDE, DIRECTOR_COUNTER, DIRECTOR_STRIDE, WORKER_COUNTER, WORKER_STRIDE, ADDRESS_STRIDE,
   DROP_REASONS.map((reason) => [reason.id, reason.name]),
 ]);
 

@@ -22,6 +22,7 @@ export function sumReading(shared: SharedViews, directors: readonly SlottedDirec
       send_calls: worker(W.sendCalls),
       segmented_datagrams: worker(W.segmented),
       persistence_evictions: worker(W.persistenceEvictions),
+      source_rate_evictions: worker(W.sourceEvictions),
       upstream_sockets_refused: worker(W.socketsRefused),
       ...extra,
     },

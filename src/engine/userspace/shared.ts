@@ -20,7 +20,7 @@ if (DROP_REASONS.length > DIRECTOR_STRIDE - DIRECTOR_COUNTER.drops) throw new Er
 /** Gauges and counters of a worker itself. */
 export const WORKER_COUNTER = {
   sockets: 0, sessions: 1, tableCapacity: 2, wakeups: 3, batches: 4, orphanReplies: 5, persistenceEvictions: 6, socketsRefused: 7, heartbeat: 8,
-  sendCalls: 9, segmented: 10, upstreamOverflow: 11, noDirector: 12,
+  sendCalls: 9, segmented: 10, upstreamOverflow: 11, noDirector: 12, sourceEvictions: 13,
 } as const;
 export const WORKER_STRIDE = 16;
 
@@ -28,7 +28,7 @@ export interface SharedLimits {
   readonly workers: number;
   readonly directors: number;
   readonly servers: number;
-  /** Entries of the persistence table, a power of two. */
+  /** Entries of each of the two address tables, persistence and source rates; a power of two. */
   readonly persistence: number;
 }
 
@@ -42,6 +42,7 @@ export interface SharedBuffers {
   readonly counters: SharedArrayBuffer;
   readonly words: SharedArrayBuffer;
   readonly persistence: SharedArrayBuffer;
+  readonly sources: SharedArrayBuffer;
 }
 
 export interface SharedViews {
@@ -64,11 +65,15 @@ export interface SharedViews {
   /** Per director slot. */
   readonly directorSessions: Int32Array;
   readonly rotation: Int32Array;
+  /** Per director slot: the second of the engine's clock that `rateCount` counts new sessions in. Not handed over: a second's worth. */
+  readonly rateSecond: Int32Array;
+  readonly rateCount: Int32Array;
   readonly persistence: Int32Array;
+  readonly sources: Int32Array;
 }
 
-/** Persistence entries are PERSISTENCE_STRIDE words: owner (director slot + 1, 0 = free), address x4, server slot, expiry in deciseconds, spare. */
-export const PERSISTENCE_STRIDE = 8;
+/** Entries of the address tables are ADDRESS_STRIDE words: owner (director slot + 1, 0 = free), address x4, number, expiry in deciseconds, spare. */
+export const ADDRESS_STRIDE = 8;
 
 /** Returns what to add to performance.now() of this thread for milliseconds since the shared epoch. */
 export function clockOffset(epochNs: bigint): number {
@@ -77,14 +82,16 @@ export function clockOffset(epochNs: bigint): number {
 
 /** Returns freshly zeroed buffers for `limits`. */
 export function createSharedBuffers(limits: SharedLimits, epochNs: bigint): SharedBuffers {
+  // One lock word per bucket of four entries stands in front of a table.
+  const table = (): SharedArrayBuffer => new SharedArrayBuffer((limits.persistence / 4 + limits.persistence * ADDRESS_STRIDE) * 4);
   const perWorker = limits.servers * SERVER_STRIDE + limits.directors * DIRECTOR_STRIDE + WORKER_STRIDE;
   return {
     limits,
     epochNs,
     counters: new SharedArrayBuffer(limits.workers * perWorker * 8),
-    words: new SharedArrayBuffer((limits.servers * 4 + limits.directors * 2 + limits.workers * ownLength(limits)) * 4),
-    // One lock word per bucket of four entries stands in front of the table.
-    persistence: new SharedArrayBuffer((limits.persistence / 4 + limits.persistence * PERSISTENCE_STRIDE) * 4),
+    words: new SharedArrayBuffer((limits.servers * 4 + limits.directors * 4 + limits.workers * ownLength(limits)) * 4),
+    persistence: table(),
+    sources: table(),
   };
 }
 
@@ -106,7 +113,7 @@ export function sharedViews(buffers: SharedBuffers): SharedViews {
     workerCounters.push(take(WORKER_STRIDE));
   }
   const word = (index: number, length: number): Int32Array => new Int32Array(buffers.words, index * 4, length);
-  const s = limits.servers;
+  const { servers: s, directors: d } = limits;
   return {
     limits,
     epochNs: buffers.epochNs,
@@ -117,10 +124,13 @@ export function sharedViews(buffers: SharedBuffers): SharedViews {
     live: word(s, s),
     refs: word(2 * s, s),
     blockedUntil: word(3 * s, s),
-    own: Array.from({ length: limits.workers }, (_, w) => word(4 * s + 2 * limits.directors + w * ownLength(limits), ownLength(limits))),
-    directorSessions: word(4 * s, limits.directors),
-    rotation: word(4 * s + limits.directors, limits.directors),
+    own: Array.from({ length: limits.workers }, (_, w) => word(4 * s + 4 * d + w * ownLength(limits), ownLength(limits))),
+    directorSessions: word(4 * s, d),
+    rotation: word(4 * s + d, d),
+    rateSecond: word(4 * s + 2 * d, d),
+    rateCount: word(4 * s + 3 * d, d),
     persistence: new Int32Array(buffers.persistence),
+    sources: new Int32Array(buffers.sources),
   };
 }
 

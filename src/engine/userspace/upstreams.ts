@@ -77,6 +77,11 @@ export class UpstreamPools {
     return this.sockets++;
   }
 
+  /** Returns whether a socket is one of those for one-way datagrams, which no session names. */
+  isOneWay(number: number): boolean {
+    return this.#indexOf[number] === -1;
+  }
+
   /** Returns a copy of all pools. */
   handover(): PoolsHandover {
     return {

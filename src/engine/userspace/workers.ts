@@ -13,12 +13,16 @@ export interface WorkerHandle {
   stop(): Promise<void>;
 }
 
+/** Sessions, ports and payloads lie outside the heap of JavaScript, so a worker that fills this one has a fault: it ends, and the process lives. */
+export const WORKER_HEAP_MB = 512;
+
 export interface WorkerOptions {
   readonly setup: WorkerSetup;
+  readonly heapMb: number;
   /** Wakes a worker that sleeps in epoll; nothing on the portable path. */
   readonly wake: () => void;
   readonly onRefused: (serverSlot: number, detail: string) => void;
-  /** Called when the thread ended without being told to. */
+  /** Called when the thread ended without being told to, once it was up. */
   readonly onDeath: (detail: string) => void;
 }
 
@@ -26,7 +30,7 @@ export interface WorkerOptions {
 export function startWorker(options: WorkerOptions): Promise<WorkerHandle> {
   const { port1: port, port2 } = new MessageChannel();
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
-    workerData: { setup: options.setup, port: port2 }, transferList: [port2], name: `weir-packets-${options.setup.index}`,
+    workerData: { setup: options.setup, port: port2 }, transferList: [port2], name: `weir-packets-${options.setup.index}`, resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
   });
   return new Promise((resolve, reject) => {
     const handle = new Handle(options, port, worker, (h) => resolve(h), reject);
@@ -43,6 +47,7 @@ class Handle implements WorkerHandle {
   #nextId = 1;
   #stopping = false;
   #dead = false;
+  #ready = false;
 
   constructor(options: WorkerOptions, port: MessagePort, worker: Worker, ready: (handle: Handle) => void, failed: (error: Error) => void) {
     this.index = options.setup.index;
@@ -51,8 +56,10 @@ class Handle implements WorkerHandle {
     this.#worker = worker;
     let cause = 'it ended without a word';
     port.on('message', (message: FromWorker) => {
-      if (message.type === 'ready') ready(this);
-      else if (message.type === 'refused') options.onRefused(message.serverSlot, message.detail);
+      if (message.type === 'ready') {
+        this.#ready = true;
+        ready(this);
+      } else if (message.type === 'refused') options.onRefused(message.serverSlot, message.detail);
       else if (message.type !== 'fault') this.#answered(message);
     });
     worker.on('error', (error) => {
@@ -65,7 +72,7 @@ class Handle implements WorkerHandle {
       this.#waiting.clear();
       port.close();
       failed(error);
-      if (!this.#stopping) options.onDeath(error.message);
+      if (this.#ready && !this.#stopping) options.onDeath(error.message);
     });
   }
 

@@ -11,7 +11,7 @@ import { BpfError } from './bpf-error.ts';
 import { endSessions, sweepAll } from './commands.ts';
 import { NO_BASE, withDrops, withServer, type BaseCounters } from './counters.ts';
 import { readHost, type HostFacts } from './host.ts';
-import { refuseOnHost, type Forwarding } from './host-refusals.ts';
+import { refuseOnHost, type Settings } from './host-refusals.ts';
 import type { Kernel } from './kernel.ts';
 import type { XdpMode } from './libbpf.ts';
 import { devicesInPlay, linkPlan, type LinkPlan } from './links.ts';
@@ -26,10 +26,9 @@ import { linkSteps, unlinkSteps, writeSteps, type Outcome, type Step } from './w
 import { ipOfWords, swap16, type Words } from './addresses.ts';
 
 /** The world of an application; the engine's dependencies hold it. */
-export interface ApplyWorld {
+export interface ApplyWorld extends Settings {
   readonly record: RecordFile;
   readonly run: RunCommand;
-  readonly forwarding: Forwarding;
   readonly interfaces: readonly string[] | undefined;
   /** generic: everywhere. Else natively where every driver can, and generic where one cannot; with native, probe() refuses at once then. */
   readonly mode: XdpMode | undefined;
@@ -93,7 +92,7 @@ interface Prepared {
 async function prepare(kernel: Kernel, before: XdpRecord, next: Desired, world: ApplyWorld): Promise<Prepared> {
   const facts = await hostFacts(world, next, before.desired);
   const plan = linksOf(kernel, next, facts, world);
-  refuseOnHost(next, facts, plan.attach, world.forwarding);
+  refuseOnHost(next, facts, plan, world);
   const { record: settled, released } = release(kernel, before, world.record);
   const slots = assign(kernel, settled.slots, next, world);
   const names = new Set(next.directors.map((d) => d.name));
@@ -108,7 +107,7 @@ async function prepare(kernel: Kernel, before: XdpRecord, next: Desired, world: 
 
 /** Returns target and addresses of a desired state that has its rows. */
 export function stageOf(desired: Desired, slots: Slots, facts: HostFacts): { readonly target: Target; readonly vips: VipEntries } {
-  const target = targetOf(desired, slots, facts.ways);
+  const target = targetOf(desired, slots, facts);
   return { target, vips: vipEntries(target.claims, facts.addresses.filter((a) => a.global && !isLoopback(a.ip)).map((a) => a.ip)) };
 }
 
@@ -235,7 +234,7 @@ async function endLost(kernel: Kernel, target: Target, vips: VipEntries, world: 
     if (!wanted.has(director) || directorOf(kernel, vips, record, known) !== director) lost.push(record);
     return true;
   });
-  endSessions(kernel, lost, false);
+  await endSessions(kernel, lost, world.turn);
 }
 
 /** The director whose address a session's client uses; clients of one address ask the same. */

@@ -25,19 +25,20 @@ export async function sweepAll(kernel: Kernel, turn: () => Promise<void>): Promi
   return ended;
 }
 
-/** Ends these sessions; returns how many were still live. `linger`: replies that are on their way still arrive, and they count as moved. */
-export function endSessions(kernel: Kernel, records: readonly number[], linger: boolean): number {
-  return inBatches(kernel, records, { op: op('end'), linger: linger ? 1 : 0 });
+/** Ends these sessions, `turn` between batches; returns how many were still live. Their clients' late replies do not arrive any more. */
+export function endSessions(kernel: Kernel, records: readonly number[], turn: () => Promise<void>): Promise<number> {
+  return inBatches(kernel, records, { request: { op: op('end'), linger: 0 }, turn });
 }
 
-/** Moves these sessions to a server row of their director; returns how many are there now. */
-export function pinSessions(kernel: Kernel, records: readonly number[], server: number): number {
-  return inBatches(kernel, records, { op: op('pin'), server });
+/** Moves these sessions to a server row of their director, `turn` between batches; returns how many are there now. */
+export function pinSessions(kernel: Kernel, records: readonly number[], server: number, turn: () => Promise<void>): Promise<number> {
+  return inBatches(kernel, records, { request: { op: op('pin'), server }, turn });
 }
 
-function inBatches(kernel: Kernel, records: readonly number[], request: Readonly<Record<string, number>>): number {
+async function inBatches(kernel: Kernel, records: readonly number[], { request, turn }: { readonly request: Readonly<Record<string, number>>; readonly turn: () => Promise<void> }): Promise<number> {
   let done = 0;
   for (let at = 0; at < records.length; at += CONSTANTS.COMMAND_BATCH) {
+    if (at > 0) await turn();
     const batch = records.slice(at, at + CONSTANTS.COMMAND_BATCH);
     done += ask(kernel, { ...request, count: batch.length }, batch).done;
   }

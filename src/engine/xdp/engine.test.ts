@@ -20,7 +20,7 @@ const ip = (text: string) => parseIp(text) ?? assert.fail(text);
 const server = (name: string, last: number, options: Partial<DesiredServer> = {}): DesiredServer => ({ name, ip: ip(`192.0.2.${last}`), port: 8000, weight: 10, state: 'up', sorry: false, ...options });
 const director = (options: Partial<DesiredDirector> = {}): DesiredDirector => ({
   name: 'web', vip: ip('198.51.100.241'), ports: { first: 8000, last: 8000 }, protocol: 'udp', mode: 'nat', balance: 'maglev', persistence: null,
-  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
+  session: { kind: 'two-way', replies: 1, timeoutMs: null, max: null, rate: null, sourceRate: null, amplification: null }, on: { down: { kind: 'move' }, drain: { kind: 'keep', forMs: null }, remove: { kind: 'move' } },
   sourceNat: null, servers: [server('a', 1), server('b', 2)], ...options,
 });
 const desired = (...directors: DesiredDirector[]): Desired => ({ directors });
@@ -50,6 +50,7 @@ function make(): XdpEngine {
     record: { load: () => structuredClone(saved), save: (r) => { saved = structuredClone(r); }, remove: () => { saved = null; } },
     run: host.run,
     forwarding: () => forwarding,
+    stripsTags: () => null,
     interfaces: undefined,
     mode: undefined,
     turn: () => Promise.resolve(),

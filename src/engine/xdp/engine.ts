@@ -153,7 +153,7 @@ export class XdpEngine implements Engine {
   purge(filter: SessionFilter): Promise<number> {
     return this.#alone(async () => {
       const running = await this.#ready();
-      return running === null ? 0 : endSessions(running.kernel, await this.#records(running, filter), false);
+      return running === null ? 0 : endSessions(running.kernel, await this.#records(running, filter), this.#deps.turn);
     });
   }
 
@@ -163,7 +163,7 @@ export class XdpEngine implements Engine {
       const target = pinTarget(running?.record.desired.directors ?? [], { director, server });
       if (running === null) return 0;
       const slot = slotOf(running.record.slots, target.director)?.servers[serverKey(target.director.servers[target.index])] ?? 0;
-      return pinSessions(running.kernel, await this.#records(running, { director, client }), slot);
+      return pinSessions(running.kernel, await this.#records(running, { director, client }), slot, this.#deps.turn);
     });
   }
 

@@ -10,6 +10,7 @@ import { watchHost } from './changes.ts';
 import { XdpEngine } from './engine.ts';
 import type { XdpMode } from './libbpf.ts';
 import { openKernel, tryKernel, tryNative, unpinAll } from './maps.ts';
+import { stripsTags } from './offloads.ts';
 import { netnsId, recordFile } from './record.ts';
 
 export interface XdpOptions {
@@ -18,7 +19,7 @@ export interface XdpOptions {
   readonly interfaces?: readonly string[];
   /** generic: everywhere. native: probe() refuses where a driver of the default routes has no native XDP. Else native where every driver can, else generic. */
   readonly mode?: XdpMode;
-  /** Session records of a new table, a power of two; default 2^20 (192 MB). */
+  /** Session records of a new table, a power of two; default 2^20 (160 MiB). */
   readonly sessions?: number;
   /** A directory on a BPF file system; default /sys/fs/bpf/weir/<network namespace>. */
   readonly pinDirectory?: string;
@@ -49,6 +50,7 @@ export function createXdpEngine(options: XdpOptions): Promise<Engine> {
       const text = readOr(`/proc/sys/net/ipv${family}/conf/${device}/forwarding`);
       return text === '' ? null : text === '1';
     },
+    stripsTags,
     interfaces: options.interfaces,
     mode: options.mode,
     turn: () => setImmediate(),

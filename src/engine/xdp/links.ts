@@ -23,6 +23,8 @@ export type LinkRows = readonly number[];
 export interface LinkPlan {
   /** Interfaces to run on. */
   readonly attach: readonly HostLink[];
+  /** Those of them whose frames in play carry VLAN tags. */
+  readonly tagged: readonly HostLink[];
   readonly links: readonly LinkTarget[];
 }
 
@@ -48,16 +50,20 @@ export function linkPlan(devices: readonly string[], facts: HostFacts, rows: Lin
   const byIndex = new Map(facts.links.map((l) => [l.ifindex, l]));
   const wanted = new Set(devices);
   const attach = new Map<number, HostLink>();
+  const tagged = new Map<number, HostLink>();
   for (const link of facts.links) {
     if (!wanted.has(link.name)) continue;
     // Frames of a VLAN come in at its parent, tag and all.
     const at = link.vlan === null ? link : byIndex.get(link.vlan.parent);
-    if (at !== undefined) attach.set(at.ifindex, at);
+    if (at === undefined) continue;
+    attach.set(at.ifindex, at);
+    if (link.vlan !== null) tagged.set(at.ifindex, at);
   }
   const leaves = facts.links.filter((l) => attach.has(l.vlan?.parent ?? l.ifindex));
   const ids = numbers(leaves.map((l) => l.ifindex), rows);
   return {
     attach: [...attach.values()],
+    tagged: [...tagged.values()],
     links: leaves.map((l) => ({ id: ids.get(l.ifindex) ?? 0, ifindex: l.vlan?.parent ?? l.ifindex, own: l.ifindex, mac: l.mac, vlan: l.vlan?.id ?? 0, mtu: l.mtu })),
   };
 }

@@ -13,7 +13,7 @@ import { structs } from './codec.ts';
 import { dropCounts, serverCounts } from './counters.ts';
 import type { Attachment, Kernel, NumberMap } from './kernel.ts';
 import {
-  attachXdp, BPF_F_INNER_MAP, createArray, mountBpffs, openObject, openPinnedLink, openPinnedMap, programInfo, testRun, unpin, type BpfMap, type LoadedObject, type XdpLink,
+  attachXdp, BPF_F_INNER_MAP, createArray, mountBpffs, openObject, openPinnedLink, openPinnedMap, programInfo, testRun, unpin, type BpfMap, type LoadedObject, type XdpLink, type XdpMode,
 } from './libbpf.ts';
 import { TABLE_LINE, tableValues } from './target.ts';
 
@@ -169,11 +169,14 @@ export function tryKernel(objectPath: string): void {
 
 /** Runs the program natively on each device for a moment, balancing nothing; null when all can, else why one cannot. Throws BpfError when it cannot even be loaded. */
 export function tryNative(objectPath: string, pinDirectory: string, devices: readonly { readonly device: string; readonly ifindex: number }[]): string | null {
+  // Where ours runs already, in whichever mode, the answer is known: a start beside a data plane that runs has nothing to load for it.
+  const runs = (mode: XdpMode, { ifindex }: { readonly ifindex: number }): boolean => existsSync(join(pinDirectory, `link-${ifindex}-${mode}`));
+  const generic = devices.find((one) => runs('generic', one));
+  if (generic !== undefined) return `${generic.device} runs in generic mode`;
+  const unknown = devices.filter((one) => !runs('native', one));
+  if (unknown.length === 0) return null;
   return onTrial(objectPath, (program) => {
-    for (const { device, ifindex } of devices) {
-      // Where ours runs already, in whichever mode, the answer is known.
-      if (existsSync(join(pinDirectory, `link-${ifindex}-native`))) continue;
-      if (existsSync(join(pinDirectory, `link-${ifindex}-generic`))) return `${device} runs in generic mode`;
+    for (const { device, ifindex } of unknown) {
       try {
         attachXdp(program, ifindex, 'native', device).close();
       } catch (error) {

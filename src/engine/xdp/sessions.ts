@@ -2,8 +2,8 @@
  * Sessions, read from the table while datagrams change it: a record counts when its state word is the same before and after it was read.
  * Records are looked at in stretches, the event loop gets its turn in between, and nothing is ever copied out as a whole.
  */
-import { endpointText, hostPortText, parseEndpoint } from '../../net/endpoint.ts';
-import { parseIp } from '../../net/ip.ts';
+import { hostPortText, parseEndpoint } from '../../net/endpoint.ts';
+import { parseIp, type Ip } from '../../net/ip.ts';
 import type { PageRequest, SessionFilter, SessionPage, SessionView } from '../engine.ts';
 import { ENUMS, SESSION } from './abi/spec.ts';
 import { ipOfWords, swap16, wordsOf, type Words } from './addresses.ts';
@@ -17,12 +17,25 @@ const STATE_MASK = 0xff;
 /** Records looked at before the event loop gets its turn: 2 ms. */
 const STRETCH = 16_384;
 
+/** Words of a record; of two fields that share one the first is in its low half. */
 const STATE = wordOf(SESSION, 'state');
 const CLIENT = wordOf(SESSION, 'client4_be');
 const CLIENT6 = wordOf(SESSION, 'client6_be');
-const CLIENT_PORT = wordOf(SESSION, 'client_port_be');
+const CLIENT_AND_VIP_PORT = wordOf(SESSION, 'client_port_be');
+const VIP = wordOf(SESSION, 'vip4_be');
+const VIP6 = wordOf(SESSION, 'vip6_be');
+const SOURCE_AND_SERVER_PORT = wordOf(SESSION, 'source_port_be');
 const SERVER = wordOf(SESSION, 'server');
 const EXPIRES = wordOf(SESSION, 'expires');
+const LAST = wordOf(SESSION, 'last');
+const CREATED = wordOf(SESSION, 'created');
+const PACKETS_IN = wordOf(SESSION, 'packets_in');
+const PACKETS_OUT = wordOf(SESSION, 'packets_out');
+const BYTES_IN = wordOf(SESSION, 'bytes_in');
+const BYTES_OUT = wordOf(SESSION, 'bytes_out');
+const AWAITED = wordOf(SESSION, 'awaited');
+const AWAITED_BEFORE = wordOf(SESSION, 'awaited_before');
+const FAMILY = wordOf(SESSION, 'family');
 const STRIDE = SESSION.size / 4;
 
 /** The table as words, and how many of its records are in use. */
@@ -82,7 +95,7 @@ export async function scan(
 }
 
 function isClient(words: Uint32Array, at: number, { words: wanted, portBe }: NonNullable<Match['client']>): boolean {
-  return words[at + CLIENT] === wanted[3] && (portBe === null || (words[at + CLIENT_PORT] & 0xffff) === portBe)
+  return words[at + CLIENT] === wanted[3] && (portBe === null || (words[at + CLIENT_AND_VIP_PORT] & 0xffff) === portBe)
     && words[at + CLIENT6] === wanted[0] && words[at + CLIENT6 + 1] === wanted[1] && words[at + CLIENT6 + 2] === wanted[2];
 }
 
@@ -93,8 +106,9 @@ export async function sessionPage(kernel: Kernel, names: Names, request: { reado
   const match = matchOf(filter, names);
   const sessions: SessionView[] = [];
   if (match === null) return { sessions, next: null, total };
-  const next = await scan(tableOf(kernel), { from: Number(page.cursor ?? 0) || 0, match, now, turn: request.turn }, (record) => {
-    const view = viewOf(kernel, names, record, now);
+  const table = tableOf(kernel);
+  const next = await scan(table, { from: Number(page.cursor ?? 0) || 0, match, now, turn: request.turn }, (record) => {
+    const view = viewOf(table, names, record, now);
     if (view !== null) sessions.push(view);
     return sessions.length < page.limit;
   });
@@ -102,27 +116,33 @@ export async function sessionPage(kernel: Kernel, names: Names, request: { reado
 }
 
 /** Returns a record as people see it; null when it changed hands while it was read, or its server has no name. */
-export function viewOf(kernel: Kernel, names: Names, record: number, now: number): SessionView | null {
-  const { sessions } = kernel;
-  const get = (name: string, at = 0): number => sessions.get(record, name, at);
-  const state = get('state');
-  const family = get('family');
-  const address = (name: string): Words => [get(`${name}6_be`, 0), get(`${name}6_be`, 1), get(`${name}6_be`, 2), get(`${name}4_be`)];
-  const owner = names.ownerOf(get('server'));
+function viewOf({ words }: Table, names: Names, record: number, now: number): SessionView | null {
+  const at = record * STRIDE;
+  // By Atomics, so that the second look is one.
+  const state = Atomics.load(words, at + STATE);
+  const owner = names.ownerOf(words[at + SERVER] & 0xffff);
   if (owner === undefined || (state & STATE_MASK) !== LIVE) return null;
+  const family = words[at + FAMILY] & 0xff;
+  const [ports, others] = [words[at + CLIENT_AND_VIP_PORT], words[at + SOURCE_AND_SERVER_PORT]];
+  const ms = (from: number, to: number): number => Math.max(0, Math.round(msBetween(from, to)));
   const view: SessionView = {
     director: owner.director,
-    client: endpointText({ ip: ipOfWords(address('client'), family), port: swap16(get('client_port_be')) }),
-    vip: endpointText({ ip: ipOfWords(address('vip'), family), port: swap16(get('vip_port_be')) }),
+    client: hostPortText(ipAt(words, at, { first: CLIENT6, last: CLIENT, family }), swap16(ports & 0xffff)),
+    vip: hostPortText(ipAt(words, at, { first: VIP6, last: VIP, family }), swap16(ports >>> 16)),
     server: owner.server,
-    serverAddress: hostPortText(owner.ip, swap16(get('server_port_be'))),
-    sourcePort: swap16(get('source_port_be')) || swap16(get('client_port_be')),
-    ageMs: Math.max(0, Math.round(msBetween(get('created'), now))),
-    idleMs: Math.max(0, Math.round(msBetween(get('last'), now))),
-    expiresInMs: Math.max(0, Math.round(msBetween(now, get('expires')))),
-    outstanding: Math.max(0, get('awaited') | 0) + Math.max(0, get('awaited_before') | 0),
-    packetsIn: get('packets_in'), bytesIn: Number(sessions.get64(record, 'bytes_in')),
-    packetsOut: get('packets_out'), bytesOut: Number(sessions.get64(record, 'bytes_out')),
+    serverAddress: hostPortText(owner.ip, swap16(others >>> 16)),
+    sourcePort: swap16(others & 0xffff) || swap16(ports & 0xffff),
+    ageMs: ms(words[at + CREATED], now), idleMs: ms(words[at + LAST], now), expiresInMs: ms(now, words[at + EXPIRES]),
+    outstanding: Math.max(0, words[at + AWAITED] | 0) + Math.max(0, words[at + AWAITED_BEFORE] | 0),
+    packetsIn: words[at + PACKETS_IN], bytesIn: wide(words, at + BYTES_IN), packetsOut: words[at + PACKETS_OUT], bytesOut: wide(words, at + BYTES_OUT),
   };
-  return get('state') === state ? view : null;
+  return Atomics.load(words, at + STATE) === state ? view : null;
+}
+
+function ipAt(words: Uint32Array, at: number, { first, last, family }: { readonly first: number; readonly last: number; readonly family: number }): Ip {
+  return ipOfWords([words[at + first], words[at + first + 1], words[at + first + 2], words[at + last]], family);
+}
+
+function wide(words: Uint32Array, at: number): number {
+  return words[at] + words[at + 1] * 2 ** 32;
 }

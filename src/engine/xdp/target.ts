@@ -9,9 +9,10 @@ import { serverKey, type Desired, type DesiredDirector, type DesiredServer } fro
 import { ENUMS, SERVER_KEY } from './abi/spec.ts';
 import { swap16, wordsOf } from './addresses.ts';
 import { encode } from './codec.ts';
-import type { Way } from './host.ts';
+import type { HostFacts, Way } from './host.ts';
 import { slotOf, type DirectorSlot, type Slots } from './slots.ts';
 import { ticksOf } from './ticks.ts';
+import { tunnelSource } from './tunnel-source.ts';
 import type { VipClaim } from './vip-keys.ts';
 
 /** Fields of a row by name, as the struct of that row has them. */
@@ -49,11 +50,19 @@ export interface Target {
   readonly claims: readonly VipClaim[];
 }
 
-/** Returns the target. `desired` must hold nothing that `xdpUnsupported` names and have its rows in `slots`; `ways` gives masquerade its address. */
-export function targetOf(desired: Desired, slots: Slots, ways: ReadonlyMap<string, Way | null>): Target {
+/** What of the host rows depend on: `ways` gives masquerade its address, and a tunnel its own, with `addresses`. */
+export type Host = Pick<HostFacts, 'ways' | 'addresses'>;
+
+/** Returns the target. `desired` must hold nothing that `xdpUnsupported` names and have its rows in `slots`. */
+export function targetOf(desired: Desired, slots: Slots, host: Host): Target {
+  const vips = new Set(desired.directors.flatMap((d) => (d.vip === null ? [] : [d.vip.text])));
+  const sources = (server: DesiredServer): Sources => {
+    const way = host.ways.get(server.ip.text) ?? null;
+    return { way, tunnel: tunnelSource(way, vips, host.addresses) };
+  };
   return {
     endpoints: endpointsOf(desired, slots),
-    directors: desired.directors.map((d) => directorTarget(d, rowOf(slots, d), ways)),
+    directors: desired.directors.map((d) => directorTarget(d, rowOf(slots, d), sources)),
     claims: desired.directors.flatMap((d) => (d.vip === null ? [] : [{ slot: rowOf(slots, d).slot, name: d.name, ip: d.vip, ports: d.ports }])),
   };
 }
@@ -110,7 +119,13 @@ function rowOf(slots: Slots, d: DesiredDirector): DirectorSlot {
   return slot;
 }
 
-function directorTarget(d: DesiredDirector, own: DirectorSlot, ways: ReadonlyMap<string, Way | null>): DirectorTarget {
+/** `tunnel`: whom an outer header is from. */
+interface Sources {
+  readonly way: Way | null;
+  readonly tunnel: Ip | null;
+}
+
+function directorTarget(d: DesiredDirector, own: DirectorSlot, sources: (server: DesiredServer) => Sources): DirectorTarget {
   const open = candidatesOf(d);
   const sorry = sorryOf(d);
   const allZero = open.every((s) => s.weight === 0);
@@ -134,7 +149,9 @@ function directorTarget(d: DesiredDirector, own: DirectorSlot, ways: ReadonlyMap
       prefix6: d.persistence?.prefix6 ?? 128,
       dest_hash: d.vip === null ? 0 : hashIp(ipBytes(d.vip)),
       sorry: sorry === undefined ? 0 : own.servers[serverKey(sorry)] + 1,
-      source_rate: 0,
+      source_rate: session.sourceRate ?? 0,
+      rate: session.rate ?? 0,
+      amplification: session.amplification ?? 0,
     },
     pool: poolTarget(d, open, own),
     servers: Object.entries(own.servers).map(([key, slot]): ServerTarget => {
@@ -142,12 +159,12 @@ function directorTarget(d: DesiredDirector, own: DirectorSlot, ways: ReadonlyMap
       const policy = policyOf(d, server ?? null, sorry !== undefined && allZero);
       // A removed server keeps the row it had: its sessions are only moved or waited for.
       if (server === undefined) return { slot, row: { weight: 0 }, policy, up: false };
-      return { slot, row: serverRow(d, server, own.slot, ways.get(server.ip.text) ?? null), policy, up: server.state === 'up' || server.state === 'unknown' };
+      return { slot, row: serverRow(d, server, own.slot, sources(server)), policy, up: server.state === 'up' || server.state === 'unknown' };
     }),
   };
 }
 
-function serverRow(d: DesiredDirector, server: DesiredServer, director: number, way: Way | null): Row {
+function serverRow(d: DesiredDirector, server: DesiredServer, director: number, { way, tunnel }: Sources): Row {
   const source = sourceOf(d, way);
   const any = { source_any: d.sourceNat === null ? 0 : 1 };
   const rest = {
@@ -156,7 +173,7 @@ function serverRow(d: DesiredDirector, server: DesiredServer, director: number, 
     source_be: source === null ? [0, 0, 0, 0] : wordsOf(source.first),
     port_first: d.sourceNat?.ports?.first ?? 1024,
     port_last: d.sourceNat?.ports?.last ?? 65_535,
-    encap_be: d.mode === 'tunnel' && way?.source != null ? wordsOf(way.source) : [0, 0, 0, 0],
+    encap_be: d.mode === 'tunnel' && tunnel !== null ? wordsOf(tunnel) : [0, 0, 0, 0],
   };
   // Written in this order: a session made in between sees a source that is whole, or none.
   return d.sourceNat === null ? { ...any, ...rest } : { ...rest, ...any };

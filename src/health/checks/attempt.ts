@@ -6,6 +6,7 @@ import type { SetTimer } from '../agenda.ts';
 import type { CheckResult, Target } from '../health.ts';
 import type { IcmpSockets } from '../icmp-socket.ts';
 import type { Neighbours } from '../neighbours.ts';
+import type { VipPaths } from '../vip-path/vip-paths.ts';
 
 /** What checks need of the world. `cancels` holds a function for each try under way; calling it ends the try at once. */
 export interface CheckEnv {
@@ -16,6 +17,7 @@ export interface CheckEnv {
   readonly random: () => number;
   readonly neighbours: Neighbours;
   readonly icmp: IcmpSockets;
+  readonly paths: VipPaths;
   /** Where the programs of execcheck lie, and how many run. */
   readonly programs: { readonly directory: string; running: number };
   readonly cancels: Set<() => void>;

@@ -11,7 +11,8 @@ import { decode, encode, type Packet } from 'dns-packet';
 import type { CheckKind } from '../../config/model.ts';
 import { parseIp, type Ip } from '../../net/ip.ts';
 import type { CheckResult, Target } from '../health.ts';
-import { createIcmpSockets, loadLibc, type IcmpSockets } from '../icmp-socket.ts';
+import { createIcmpSockets, type IcmpSockets } from '../icmp-socket.ts';
+import { loadLibc } from '../libc.ts';
 import { createNeighbours, type Neighbour, type Neighbours, type Reach } from '../neighbours.ts';
 import type { CheckEnv } from './attempt.ts';
 import { checkFor, runCheck } from './check-for.ts';
@@ -50,15 +51,16 @@ const realTimer: CheckEnv['setTimer'] = (fn, ms) => {
 };
 const nowMs = (): number => performance.now();
 const noIcmp: IcmpSockets = { echo: () => assert.fail('not an ICMP check'), close: () => undefined };
+const noPaths: CheckEnv['paths'] = { ask: () => assert.fail('not by way of a server'), close: () => undefined };
 
 function environment(more: Partial<CheckEnv> = {}): CheckEnv {
-  return { nowMs, setTimer: realTimer, random: Math.random, neighbours: createNeighbours({ nowMs, setTimer: realTimer }), icmp: noIcmp, programs: { directory: '/nonexistent', running: 0 }, cancels: new Set(), ...more };
+  return { nowMs, setTimer: realTimer, random: Math.random, neighbours: createNeighbours({ nowMs, setTimer: realTimer }), icmp: noIcmp, paths: noPaths, programs: { directory: '/nonexistent', running: 0 }, cancels: new Set(), ...more };
 }
 
 async function run(probe: CheckKind, to: { ip?: Ip; port: number; timeoutMs?: number; source?: Ip }, env = environment()): Promise<CheckResult> {
   const target: Target = {
     key: 'd|s|x|1', director: 'd', server: 's', ip: to.ip ?? V4, port: to.port, probe,
-    intervalMs: 1000, timeoutMs: to.timeoutMs ?? 2000, rise: 1, fall: 1, source: to.source ?? null, slowStartMs: 0, damping: null,
+    intervalMs: 1000, timeoutMs: to.timeoutMs ?? 2000, rise: 1, fall: 1, source: to.source ?? null, via: null, slowStartMs: 0, damping: null,
   };
   const result = await runCheck(target, env);
   assert.equal(env.cancels.size, 0, 'the try is cleaned up');
@@ -435,7 +437,7 @@ describe('icmpcheck', () => {
     try {
       const env = environment({ icmp: sockets });
       const results = await Promise.all(Array.from({ length: 100 }, (_, i) => checkFor(icmp)(
-        { key: String(i), director: 'd', server: 's', ip: ip(`127.0.0.${i + 1}`), port: 0, probe: icmp, intervalMs: 1000, timeoutMs: 2000, rise: 1, fall: 1, source: null, slowStartMs: 0, damping: null }, env)));
+        { key: String(i), director: 'd', server: 's', ip: ip(`127.0.0.${i + 1}`), port: 0, probe: icmp, intervalMs: 1000, timeoutMs: 2000, rise: 1, fall: 1, source: null, via: null, slowStartMs: 0, damping: null }, env)));
       assert.equal(results.filter((r) => r.ok).length, 100);
     } finally {
       sockets.close();

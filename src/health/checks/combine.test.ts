@@ -39,9 +39,9 @@ function after(ms: number, finding: Finding, ports: number[] = []): Check {
 
 function begin(how: 'all' | 'any', parts: readonly { check: Check; port?: number }[]) {
   const clock = createFakeClock();
-  const unused = { reach: () => assert.fail(), look: () => assert.fail(), echo: () => assert.fail(), close: () => undefined };
-  const env: CheckEnv = { ...clock, random: () => 0, neighbours: unused, icmp: unused, programs: { directory: '', running: 0 }, cancels: new Set() };
-  const target: Target = { key: 'k', director: 'd', server: 's', ip: parseIp('192.0.2.1') as Ip, port: 53, probe: { kind: 'default' }, intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1, source: null, slowStartMs: 0, damping: null };
+  const unused = { reach: () => assert.fail(), look: () => assert.fail(), echo: () => assert.fail(), ask: () => assert.fail(), close: () => undefined };
+  const env: CheckEnv = { ...clock, random: () => 0, neighbours: unused, icmp: unused, paths: unused, programs: { directory: '', running: 0 }, cancels: new Set() };
+  const target: Target = { key: 'k', director: 'd', server: 's', ip: parseIp('192.0.2.1') as Ip, port: 53, probe: { kind: 'default' }, intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1, source: null, via: null, slowStartMs: 0, damping: null };
   let result: CheckResult | undefined;
   void combine(how, parts.map(({ check, port }, i) => ({ name: `p${i}`, check, port: port ?? null })))(target, env).then((r) => (result = r));
   return { clock, env, result: () => result };

@@ -1,7 +1,8 @@
 /** The pattern of most checks: one datagram out, and the first datagram that is its answer decides. */
 import type { Target } from '../health.ts';
+import { ask } from './ask.ts';
 import { attempt, fail, msText, silence, type Check, type CheckEnv, type Finding } from './attempt.ts';
-import { datagram, type Payload } from './datagram.ts';
+import type { Payload } from './datagram.ts';
 
 export interface Exchange {
   readonly payload: Payload;
@@ -23,7 +24,7 @@ export function exchangeCheck(make: (target: Target, took: () => string, env: Ch
         return more === null ? silence(target.timeoutMs) : fail(`${silence(target.timeoutMs).detail}; ${more}`);
       },
       begin: (settle) =>
-        datagram(target, {
+        ask(target, env, {
           payload: exchange.payload,
           onError: settle,
           onReply: (reply, send) => {

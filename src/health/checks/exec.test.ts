@@ -16,8 +16,8 @@ function environment(programs = { directory, running: 0 }): CheckEnv {
     const timer = setTimeout(fn, ms);
     return () => clearTimeout(timer);
   };
-  const unused = { reach: () => assert.fail(), look: () => assert.fail(), echo: () => assert.fail(), close: () => undefined };
-  return { nowMs: () => performance.now(), setTimer, random: Math.random, neighbours: unused, icmp: unused, programs, cancels: new Set() };
+  const unused = { reach: () => assert.fail(), look: () => assert.fail(), echo: () => assert.fail(), ask: () => assert.fail(), close: () => undefined };
+  return { nowMs: () => performance.now(), setTimer, random: Math.random, neighbours: unused, icmp: unused, paths: unused, programs, cancels: new Set() };
 }
 
 async function run(script: string, options: { args?: string[]; dynamic?: boolean; timeoutMs?: number; mode?: number; env?: CheckEnv } = {}): Promise<CheckResult> {
@@ -27,7 +27,7 @@ async function run(script: string, options: { args?: string[]; dynamic?: boolean
   const probe = { kind: 'exec', program: 'probe', args: options.args ?? [], dynamic: options.dynamic ?? false } as const;
   const target: Target = {
     key: 'd|s|x|1', director: 'games', server: 'eu 1', ip: parseIp('2001:db8::1') as Ip, port: 27015, probe,
-    intervalMs: 1000, timeoutMs: options.timeoutMs ?? 5000, rise: 1, fall: 1, source: null, slowStartMs: 0, damping: null,
+    intervalMs: 1000, timeoutMs: options.timeoutMs ?? 5000, rise: 1, fall: 1, source: null, via: null, slowStartMs: 0, damping: null,
   };
   const env = options.env ?? environment();
   const result = await execCheck(probe)(target, env);

@@ -1,7 +1,7 @@
 /** `option udpcheck`: a datagram of the operator's choice, and what the reply must hold. */
 import type { Expectation } from '../../config/model.ts';
+import { ask } from './ask.ts';
 import { attempt, fail, msText, pass, silence, type Check, type Finding } from './attempt.ts';
-import { datagram } from './datagram.ts';
 import { percentIn, percentText } from './weight.ts';
 
 /** Where no reply is required, how long an ICMP error is waited for, at most. */
@@ -20,7 +20,7 @@ export function udpCheck(probe: { readonly send: Uint8Array; readonly expect: Ex
       timeoutMs,
       onTimeout: () => (expect === null ? pass(`no ICMP error within ${timeoutMs} ms, no reply required (a host that is gone looks the same)`) : silence(timeoutMs)),
       begin: (settle) =>
-        datagram(target, {
+        ask(target, env, {
           payload: send,
           onError: settle,
           onReply: (reply) => {

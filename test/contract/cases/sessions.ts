@@ -140,6 +140,76 @@ export const sessionCases: readonly Case[] = [
     },
   },
   {
+    name: 'session source-rate: one address makes so many new sessions a second, another is not held to it, and those that live go on',
+    async run({ apply, vip, world, client, server, ask, tell, dropped, reading }) {
+      const [at, a, one, other] = [await vip(), await server('a'), await client({ ip: world.clientIp(0) }), await client({ ip: world.clientIp(1) })];
+      await apply(director(at, [a.line()], { session: session('two-way', { sourceRate: 1 }) }));
+      assert.equal(await ask(one, at), 'a');
+      const more = await Promise.all(Array.from({ length: 20 }, () => client({ ip: one.at.ip })));
+      const began = Date.now();
+      for (const c of more) await tell(c, at);
+      await ask(other, at);
+      // Whole seconds of a clock that is not ours: one that began meanwhile lets one more through.
+      const { sessionsCreated, drops } = await until('all of them to be counted', () => reading(), (r) => r.sessionsCreated + r.drops.rate_limit === 22);
+      assert.ok(sessionsCreated <= 3 + Math.ceil((Date.now() - began) / 1000), `${sessionsCreated} sessions, ${drops.rate_limit} dropped`);
+      for (let n = 0; n < 10; n++) assert.equal(await ask(one, at), 'a');
+      await dropped('rate_limit', drops.rate_limit);
+      const late = more.at(-1)!;
+      await until('the next second', async () => {
+        await tell(late, at);
+        return late.inbox.all.length;
+      }, (answers) => answers > 0);
+    },
+  },
+  {
+    name: "session amplification: a session carries so many times its client's bytes, the rest is dropped and counted; another director is not held to it, and a change moves nobody",
+    async run({ apply, vip, client, server, dropped, sessions, reading }) {
+      const [at, beside, a, c, free] = [await vip(), await vip(), await server('a', { behaviour: 'silent' }), await client(), await client()];
+      const unlimited = director(beside, [a.line()], { name: 'beside' });
+      await apply(director(at, [a.line()], { session: session('two-way', { amplification: 3 }) }), unlimited);
+      await c.send(Buffer.alloc(100), at);
+      const { from } = await a.peer.inbox.take();
+      for (let n = 0; n < 20; n++) await a.peer.send(Buffer.alloc(100), from);
+      await dropped('amplification', 17);
+      for (let n = 0; n < 3; n++) assert.equal((await c.inbox.take()).data.length, 100);
+      const [{ bytesIn, bytesOut, packetsOut }] = await sessions({ director: 'main' });
+      assert.deepEqual([bytesIn, bytesOut, packetsOut, (await reading()).packetsOut], [100, 300, 3, 20], 'what the server sent is counted as sent by it');
+
+      await c.send(Buffer.alloc(10), at);
+      await a.peer.inbox.take();
+      await a.peer.send(Buffer.alloc(31), from);
+      await dropped('amplification', 18);
+      await a.peer.send(Buffer.alloc(30), from);
+      assert.equal((await c.inbox.take()).data.length, 30);
+
+      await free.send('x', beside);
+      const other = await a.peer.inbox.take();
+      for (let n = 0; n < 20; n++) await a.peer.send(Buffer.alloc(100), other.from);
+      for (let n = 0; n < 20; n++) await free.inbox.take();
+      assert.equal((await reading('beside')).drops.amplification, 0);
+
+      await apply(director(at, [a.line()]), unlimited);
+      await a.peer.send(Buffer.alloc(1000), from);
+      assert.equal((await c.inbox.take()).data.length, 1000);
+      assert.equal((await reading()).sessionsCreated, 1);
+      assert.equal(c.inbox.all.length, 5);
+    },
+  },
+  {
+    name: 'session rate: all sources together make so many new sessions a second, over all workers; another director has its own',
+    async run({ apply, vip, world, client, server, ask, tell, reading }) {
+      const [at, beside, a] = [await vip(), await vip(), await server('a')];
+      const clients = await Promise.all(Array.from({ length: 40 }, (_, n) => client({ ip: world.clientIp(n) })));
+      await apply(director(at, [a.line()], { session: session('two-way', { rate: 5 }) }), director(beside, [a.line()], { name: 'beside' }));
+      const began = Date.now();
+      for (const c of clients) await tell(c, at);
+      for (const c of clients) assert.equal(await ask(c, beside), 'a');
+      const { sessionsCreated } = await until('all of them to be counted', () => reading(), (r) => r.sessionsCreated + r.drops.rate_limit === 40);
+      const seconds = 1 + Math.ceil((Date.now() - began) / 1000);
+      assert.ok(sessionsCreated >= 5 && sessionsCreated <= 5 * seconds, `${sessionsCreated} sessions in ${seconds} s`);
+    },
+  },
+  {
     name: 'a fixed source port is served right through add, drain, remove, delete and re-add',
     async run({ apply, vip, world, client, server, ask, tell, sessions }) {
       const at = await vip();

@@ -108,6 +108,33 @@ export function tunnelled(packet: Buffer, family: 4 | 6, src: string, dst: strin
   return Buffer.concat([outer, packet]);
 }
 
+/** Returns the "too big" about the packet at `ip`, from whom it was for, with the MTU that would have done. */
+export function tooBig(bytes: Buffer, ip: number, family: 4 | 6, mtu: number): Buffer {
+  const quoted = bytes.subarray(ip, ip + (family === 4 ? 28 : 56));
+  const [from, to] = addressSpan(0, family);
+  const half = (to - from) / 2;
+  const outer = Buffer.alloc(family === 4 ? 20 : 40);
+  const message = Buffer.concat([Buffer.alloc(8), quoted]);
+  quoted.copy(outer, from, from + half, to);
+  quoted.copy(outer, from + half, from, from + half);
+  message.writeUInt32BE(mtu, 4);
+  if (family === 4) {
+    outer.writeUInt16BE(0x4500, 0);
+    outer.writeUInt16BE(outer.length + message.length, 2);
+    outer.writeUInt16BE(64 << 8 | 1, 8);
+    outer.writeUInt16BE(~folded(words(outer, 0, 20)) & 0xffff, 10);
+    message.writeUInt16BE(3 << 8 | 4, 0);
+    message.writeUInt16BE(~folded(words(message, 0, message.length)) & 0xffff, 2);
+  } else {
+    outer.writeUInt32BE(0x60000000, 0);
+    outer.writeUInt16BE(message.length, 4);
+    outer.writeUInt16BE(58 << 8 | 64, 6);
+    message[0] = 2;
+    message.writeUInt16BE(~folded(words(outer, from, to) + 58 + message.length + words(message, 0, message.length)) & 0xffff, 2);
+  }
+  return Buffer.concat([outer, message]);
+}
+
 /** Returns the frame: the packet behind an Ethernet header, in the link's VLAN. */
 export function framed(packet: Buffer, family: 4 | 6, neighbour: string, own: Buffer, tci: number): Buffer {
   const header = Buffer.allocUnsafe(tci === 0 ? 14 : 18);

@@ -3,7 +3,7 @@
  * It follows docs and bpf/ in what is decided, and shares nothing with it in how.
  */
 import type { DropReason } from '../../../src/engine/drops.ts';
-import { age, complete, corrected, framed, readdress, renumber, rewrite, tunnelled, words, type Way } from './headers.ts';
+import { age, complete, corrected, framed, readdress, renumber, rewrite, tooBig, tunnelled, words, type Way } from './headers.ts';
 import { count, type Counters, type Director, type Policy, type Server } from './parties.ts';
 import { forwardKey, replyKey, Table, type Session } from './table.ts';
 import { read, type Icmp, type Later, type Udp } from './wire.ts';
@@ -49,6 +49,8 @@ interface Fragment {
   readonly counter: number;
   readonly seenAt: number;
   readonly server: Server;
+  /** So are those after it. */
+  readonly dropped: boolean;
 }
 
 const PASS: Outcome = { verdict: 'pass' };
@@ -152,12 +154,13 @@ export class Model {
   }
 
   #udp(bytes: Buffer, udp: Udp, device: string): Outcome {
+    const way = { link: this.#options.ingress(device, udp.tag & 0xfff), mac: bytes.toString('latin1', 6, 12) };
     const answered = this.table.reply.get(udp.key);
-    if (answered !== undefined) return this.#fromServer(bytes, udp, answered);
+    if (answered !== undefined) return this.#fromServer(bytes, udp, answered, way);
     const half = udp.family === 4 ? 4 : 16;
     const from: Origin = {
       family: udp.family, client: udp.key.slice(0, half), vip: udp.key.slice(half, 2 * half), clientPort: bytes.readUInt16BE(udp.l4), vipPort: bytes.readUInt16BE(udp.l4 + 2),
-      way: { link: this.#options.ingress(device, udp.tag & 0xfff), mac: bytes.toString('latin1', 6, 12) },
+      way,
     };
     const s = this.table.forward.get(udp.key);
     const standing = s === undefined ? 'none' : this.#standing(s, udp.length);
@@ -211,7 +214,7 @@ export class Model {
       if (typeof made === 'string') {
         if (server.mode === 'nat' || made === 'session_max') return this.#drop(director.counters, made, udp.length);
         count(director.counters, 'stateless');
-        return this.#alone(bytes, udp, from, director.byFlow(from.client, from.clientPort, this.now) ?? server);
+        return this.#alone(bytes, udp, from, director.byFlow(server, from.client, from.clientPort, this.now));
       }
       s = made;
     }
@@ -231,7 +234,7 @@ export class Model {
     Object.assign(s, {
       family: from.family, kind: settings.kind, client: from.client, clientPort: from.clientPort, vip: from.vip, vipPort: from.vipPort, way: from.way,
       source: server.source ?? from.client, sourcePort: 0, serverPort: server.port || from.vipPort, server: server.slot, director: settings.slot,
-      expires: this.now + idle, last: this.now, epoch: this.now + settings.unreplied, awaited: 0, awaitedBefore: 0, asked: false, packetsOut: 0,
+      expires: this.now + idle, last: this.now, epoch: this.now + settings.unreplied, awaited: 0, awaitedBefore: 0, asked: false, packetsOut: 0, bytesIn: 0, bytesOut: 0,
     } satisfies Partial<Session>);
     if (server.mode === 'nat' && !this.#takePort(s, server)) {
       s.state = 'free';
@@ -312,23 +315,24 @@ export class Model {
 
   #toServer(bytes: Buffer, udp: Udp, s: Session, from: Origin): Outcome {
     const server = this.#server(s);
-    const { unreplied, replied } = this.#director(s).settings;
+    const { unreplied, replied, amplification } = this.#director(s).settings;
     count(server.counters, 'packets_in');
     count(server.counters, 'bytes_in', udp.length);
+    s.bytesIn += amplification > 0 ? Math.min(udp.length, udp.present) : udp.length;
     s.last = this.now;
     s.expires = this.now + (s.kind === 'two_way' && (s.packetsOut > 0 || server.mode !== 'nat') ? replied : unreplied);
     s.asked = true;
     s.way = from.way;
-    return this.#deliver(bytes, udp, server, server.way, { src: s.source, dst: server.address, sport: s.sourcePort, dport: s.serverPort }, server.mode);
+    return this.#deliver(bytes, udp, server, { there: server.way, back: from.way }, { src: s.source, dst: server.address, sport: s.sourcePort, dport: s.serverPort }, server.mode);
   }
 
   #alone(bytes: Buffer, udp: Udp, from: Origin, server: Server): Outcome {
     count(server.counters, 'packets_in');
     count(server.counters, 'bytes_in', udp.length);
-    return this.#deliver(bytes, udp, server, server.way, { src: server.source ?? from.client, dst: server.address, sport: from.clientPort, dport: server.port || from.vipPort }, server.mode);
+    return this.#deliver(bytes, udp, server, { there: server.way, back: from.way }, { src: server.source ?? from.client, dst: server.address, sport: from.clientPort, dport: server.port || from.vipPort }, server.mode);
   }
 
-  #fromServer(bytes: Buffer, udp: Udp, s: Session): Outcome {
+  #fromServer(bytes: Buffer, udp: Udp, s: Session, from: Way): Outcome {
     const server = this.#server(s);
     if ((s.state !== 'live' && s.state !== 'lingering') || s.expires <= this.now) {
       count(this.ofNone, 'unexpected_reply');
@@ -338,13 +342,23 @@ export class Model {
     count(server.counters, 'bytes_out', udp.length);
     if (s.asked) count(server.counters, 'responses');
     s.asked = false;
-    s.packetsOut++;
-    if (s.state === 'live') this.#answered(s, server);
-    return this.#deliver(bytes, udp, server, s.way, { src: s.vip, dst: s.client, sport: s.vipPort, dport: s.clientPort }, 'nat');
+    const { amplification } = this.#director(s).settings;
+    const carried = amplification === 0 || s.bytesOut + udp.length <= amplification * s.bytesIn;
+    if (carried) {
+      s.packetsOut++;
+      s.bytesOut += udp.length;
+    }
+    if (s.state === 'live') this.#answered(s, server, carried);
+    if (!carried) {
+      if (udp.fragment >= 0) this.#remember(bytes, udp, { src: '', dst: '', way: null, counter: this.fragmentId++ >>> 0, seenAt: this.now, server, dropped: true });
+      return this.#lost(this.#director(s), 'amplification');
+    }
+    return this.#deliver(bytes, udp, server, { there: s.way, back: from }, { src: s.vip, dst: s.client, sport: s.vipPort, dport: s.clientPort }, 'nat');
   }
 
-  #answered(s: Session, server: Server): void {
+  #answered(s: Session, server: Server, carried: boolean): void {
     if (s.kind !== 'request_reply') {
+      if (!carried) return;
       s.last = this.now;
       s.expires = this.now + this.#director(s).settings.replied;
       return;
@@ -357,25 +371,34 @@ export class Model {
   }
 
   /** `server`: whom, or on whose behalf, a drop counts. */
-  #deliver(bytes: Buffer, udp: Udp, server: Server, way: Way | null, ends: { src: string; dst: string; sport: number; dport: number }, mode: Server['mode']): Outcome {
+  #deliver(bytes: Buffer, udp: Udp, server: Server, { there: way, back }: { there: Way | null; back: Way }, ends: { src: string; dst: string; sport: number; dport: number }, mode: Server['mode']): Outcome {
     const { family, l3 } = udp;
     const director = this.#of(this.directors, server.director);
     const length = packetLength(bytes, l3, family);
     const hops = bytes[l3 + (family === 4 ? 8 : 7)];
     if (hops <= 1) return this.#lost(director, 'ttl');
-    if (!this.#fits(way, length + (mode === 'tunnel' ? outerLength(family) : 0))) return this.#lost(director, 'too_big');
+    const outer = mode === 'tunnel' ? outerLength(family) : 0;
+    if (!this.#fits(way, length + outer)) {
+      count(director.counters, 'too_big');
+      const answered = back.link !== 0 && (family === 6 || (bytes[l3] === 0x45 && (bytes[l3 + 6] & 0x40) !== 0));
+      return answered ? this.#send(tooBig(bytes, l3, family, (this.#links.get(way?.link ?? 0)?.mtu ?? 0) - outer), family, back, director) : DROP;
+    }
     const packet = Buffer.from(bytes.subarray(l3));
     const at = udp.l4 - l3;
     if (udp.fragment < 0) {
       complete(packet, 0, at, family);
     } else {
       const counter = this.fragmentId++ >>> 0;
-      this.fragments.set(fragmentKey(bytes, l3, family, udp.fragment), { src: ends.src, dst: ends.dst, way, counter, seenAt: this.now, server });
+      this.#remember(bytes, udp, { src: ends.src, dst: ends.dst, way, counter, seenAt: this.now, server, dropped: false });
       if (mode === 'nat') renumber(packet, 0, family, udp.fragment - l3, counter);
     }
     age(packet, 0, family);
     if (mode === 'nat') rewrite(packet, 0, at, family, ends);
     return this.#send(mode === 'tunnel' ? tunnelled(packet, family, server.encap, ends.dst, length) : packet, family, way, director);
+  }
+
+  #remember(bytes: Buffer, { l3, family, fragment }: Udp, first: Fragment): void {
+    this.fragments.set(fragmentKey(bytes, l3, family, fragment), first);
   }
 
   #later(bytes: Buffer, { family, l3, fragment }: Later): Outcome {
@@ -385,6 +408,7 @@ export class Model {
       if (this.#options.isVip(dst)) count(this.ofNone, 'fragment');
       return PASS;
     }
+    if (first.dropped) return DROP;
     count(this.ofNone, 'fragments');
     const { server, way, counter } = first;
     const director = this.#of(this.directors, server.director);

@@ -72,11 +72,16 @@ export interface DirectorSettings {
   readonly replied: number;
   readonly max: number;
   readonly replies: number;
+  /** 0: no bound. */
+  readonly amplification: number;
   /** 0: none. */
   readonly persistence: number;
   readonly prefix: number;
   readonly destHash: number;
 }
+
+/** Algorithms that choose by what every datagram of a flow has. */
+const FLOW_KEEPS: ReadonlySet<Balance> = new Set(['failover', 'source', 'dest', 'srcdst', 'maglev']);
 
 /** Who is asked while a choice is made: the state that picker.ts wants. */
 export class Director implements PickerState {
@@ -115,12 +120,13 @@ export class Director implements PickerState {
     return this.sorry ?? this.pool.find(({ weight }) => weight > 0)?.server ?? null;
   }
 
-  /** Returns who takes a flow that can have no session: by its hash alone. */
-  byFlow(client: string, port: number, now: number): Server | null {
+  /** Returns who takes a flow that can have no session: the one chosen, where that is the same for each of its datagrams, else by its hash. */
+  byFlow(chosen: Server, client: string, port: number, now: number): Server {
+    if (FLOW_KEEPS.has(this.settings.balance)) return chosen;
     const weights = Uint32Array.from(this.pool, ({ weight }) => weight);
     const able = Uint8Array.from(this.pool, ({ server, weight }) => (weight > 0 && !server.blocked(now) ? 1 : 0));
     const i = spread(weights, able, hashFlow(Buffer.from(client, 'latin1'), port));
-    return i < 0 ? null : this.pool[i].server;
+    return i < 0 ? chosen : this.pool[i].server;
   }
 
   /** True when a new session would not come to this blocked server again. */

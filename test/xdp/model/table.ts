@@ -27,6 +27,9 @@ export interface Session {
   asked: boolean;
   way: Way;
   packetsOut: number;
+  /** What replies are held against, and what they came to. */
+  bytesIn: number;
+  bytesOut: number;
 }
 
 export type Kind = 'two_way' | 'request_reply' | 'one_way';
@@ -58,6 +61,8 @@ export class Table {
       if (i === ALLOC_PROBES && this.limit < this.capacity) {
         this.cursor = this.limit;
         this.limit *= 2;
+      } else if (i !== 0 && i % ALLOC_PROBES === 0) {
+        this.cursor += Math.floor(this.limit / 2) + Math.floor(this.limit / 8);
       }
       const s = this.records[(this.cursor++ >>> 0) % this.limit];
       if (s.state === 'free' || age(s)) {
@@ -87,6 +92,6 @@ export function port(value: number): string {
 function blank(record: number): Session {
   return {
     record, state: 'free', family: 4, kind: 'two_way', client: '', clientPort: 0, vip: '', vipPort: 0, source: '', sourcePort: 0, serverPort: 0, server: 0, director: 0,
-    expires: 0, last: 0, epoch: 0, awaited: 0, awaitedBefore: 0, asked: false, way: { link: 0, mac: '' }, packetsOut: 0,
+    expires: 0, last: 0, epoch: 0, awaited: 0, awaitedBefore: 0, asked: false, way: { link: 0, mac: '' }, packetsOut: 0, bytesIn: 0, bytesOut: 0,
   };
 }

@@ -122,7 +122,7 @@ export class Traffic {
   #datagram(src: End, dst: End): Buffer {
     const random = this.#random;
     return udp({
-      src, dst, ttl: this.#ttl(), id: random.below(0x10000), tos: random.of([0, 0, 0xb8]), options: random.oneIn(10) ? random.below(11) : 0, check: random.of(CHECKS),
+      src, dst, ttl: this.#ttl(), id: random.below(0x10000), tos: random.of([0, 0, 0xb8]), whole: random.oneIn(2), options: random.oneIn(10) ? random.below(11) : 0, check: random.of(CHECKS),
       payload: random.bytes(random.oneIn(20) ? 600 + random.below(900) : random.below(48)),
     });
   }

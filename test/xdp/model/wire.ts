@@ -15,6 +15,8 @@ export interface Udp {
   readonly key: string;
   /** UDP payload bytes, as its header says. */
   readonly length: number;
+  /** Those that are in this frame, or more: padding. */
+  readonly present: number;
   /** Where the fragment header lies (IPv6); -1: none; 0: an IPv4 fragment. */
   readonly fragment: number;
 }
@@ -82,7 +84,7 @@ function read4(frame: Buffer, l3: number, tag: number): Seen | null {
   if (total < header + 8) return null;
   const length = frame.readUInt16BE(l4 + 4);
   if (length < 8 || (whole && total < header + length)) return null;
-  return { what: 'udp', family: 4, l3, l4, tag, key: frame.toString('latin1', l3 + 12, l3 + 20) + frame.toString('latin1', l4, l4 + 4), length: length - 8, fragment: whole ? -1 : 0 };
+  return { what: 'udp', family: 4, l3, l4, tag, key: frame.toString('latin1', l3 + 12, l3 + 20) + frame.toString('latin1', l4, l4 + 4), length: length - 8, present: total - header - 8, fragment: whole ? -1 : 0 };
 }
 
 function read6(frame: Buffer, l3: number, tag: number): Seen | null {
@@ -109,7 +111,7 @@ function read6(frame: Buffer, l3: number, tag: number): Seen | null {
   }
   const length = frame.readUInt16BE(l4 + 4);
   if (length < 8 || (fragment < 0 && payload < length)) return null;
-  return { what: 'udp', family: 6, l3, l4, tag, key: frame.toString('latin1', l3 + 8, l3 + 40) + frame.toString('latin1', l4, l4 + 4), length: length - 8, fragment };
+  return { what: 'udp', family: 6, l3, l4, tag, key: frame.toString('latin1', l3 + 8, l3 + 40) + frame.toString('latin1', l4, l4 + 4), length: length - 8, present: payload - (l4 - l3 - 40) - 8, fragment };
 }
 
 function readIcmp4(frame: Buffer, l3: number, tag: number, total: number): Icmp | null {

@@ -27,17 +27,18 @@ interface Plan {
   readonly sorry?: string;
   readonly max?: number;
   readonly replies?: number;
+  readonly amplification?: number;
   readonly persistence?: { readonly prefix: number };
   readonly down?: Policy;
 }
 
 const PLANS: Readonly<Record<string, Plan>> = {
-  dns: { vips: ['198.51.100.1:53'], balance: 'leastconn', servers: { dns_a: { at: '10.0.0.11:5300' }, dns_b: { at: '10.0.0.12:5300', weight: 2 }, dns_c: { at: '10.0.0.13:5300', weight: 2, source: '10.0.0.2', sourceCount: 3, ports: [7000, 7007] } } },
+  dns: { vips: ['198.51.100.1:53'], balance: 'leastconn', amplification: 2, servers: { dns_a: { at: '10.0.0.11:5300' }, dns_b: { at: '10.0.0.12:5300', weight: 2 }, dns_c: { at: '10.0.0.13:5300', weight: 2, source: '10.0.0.2', sourceCount: 3, ports: [7000, 7007] } } },
   web6: { vips: ['[2001:db8:51::1]:443'], balance: 'roundrobin', persistence: { prefix: 60 }, servers: { web_a: { at: '[2001:db8:10::a]:443' }, web_b: { at: '[2001:db8:10::b]:443', weight: 3, ports: [2000, 2015] } } },
-  own: { vips: ['198.51.100.2'], balance: 'source', servers: { own_a: { at: '10.0.0.21', source: null, ports: [30_000, 30_003] }, own_b: { at: '10.0.0.22', source: null, ports: [30_000, 30_031] } } },
+  own: { vips: ['198.51.100.2'], balance: 'source', amplification: 1, servers: { own_a: { at: '10.0.0.21', source: null, ports: [30_000, 30_003] }, own_b: { at: '10.0.0.22', source: null, ports: [30_000, 30_031] } } },
   own6: { vips: ['[2001:db8:51::2]:53', '[2001:db8:51::3]:53'], balance: 'srcdst', servers: { own6_a: { at: '[2001:db8:10::1a]:53', source: null, ports: [30_000, 30_031] }, own6_b: { at: '[2001:db8:10::1b]:53', source: null, ports: [30_000, 30_031] } } },
   rr: { vips: ['198.51.100.3:123'], kind: 'request_reply', balance: 'leastconn', servers: { rr_a: { at: '10.0.0.31:123' }, rr_b: { at: '10.0.0.32:123' } } },
-  rr3: { vips: ['[2001:db8:51::4]:161'], kind: 'request_reply', replies: 3, balance: 'shortestexpected', servers: { rr3_a: { at: '[2001:db8:10::2a]:161' }, rr3_b: { at: '[2001:db8:10::2b]:161', weight: 5 } } },
+  rr3: { vips: ['[2001:db8:51::4]:161'], kind: 'request_reply', replies: 3, amplification: 1, balance: 'shortestexpected', servers: { rr3_a: { at: '[2001:db8:10::2a]:161' }, rr3_b: { at: '[2001:db8:10::2b]:161', weight: 5 } } },
   log: { vips: ['198.51.100.4:514'], kind: 'one_way', balance: 'roundrobin', servers: { log_a: { at: '10.0.0.41:514', source: null }, log_b: { at: '10.0.0.42:514', way: 'second' }, log_c: { at: '10.0.0.43:514', way: 'lookup' } } },
   gate: { vips: ['198.51.100.5:5060'], mode: 'gateway', balance: 'neverqueue', servers: { gate_a: { at: '10.0.0.51' }, gate_b: { at: '10.0.0.52', way: 'second' } } },
   tun: { vips: ['198.51.100.6:69'], mode: 'tunnel', balance: 'leastconn', servers: { tun_a: { at: '10.0.0.61', encap: '10.0.0.3' }, tun_b: { at: '10.0.0.62', encap: '10.0.0.3' } } },
@@ -121,7 +122,7 @@ function modelOf(places: Places, capacity: number): Model {
     }
     const fields = fieldsOf(plan);
     const director = new Director({
-      name, slot, kind, mode, balance: plan.balance, downAction: plan.down ?? 'move', unreplied: fields.unreplied_ticks, replied: fields.replied_ticks, max: plan.max ?? 0xffff_ffff, replies: plan.replies ?? 1,
+      name, slot, kind, mode, balance: plan.balance, downAction: plan.down ?? 'move', unreplied: fields.unreplied_ticks, replied: fields.replied_ticks, max: plan.max ?? 0xffff_ffff, replies: plan.replies ?? 1, amplification: plan.amplification ?? 0,
       persistence: fields.persistence_ticks, prefix: plan.persistence?.prefix ?? 0, destHash: hashIp(address(target(plan.vips[0]).ip)),
     });
     model.directors.set(slot, director);
@@ -151,7 +152,7 @@ function serverOf(name: string, plan: ServerPlan, slot: number, director: number
 function fieldsOf(plan: Plan): { readonly unreplied_ticks: number; readonly replied_ticks: number; readonly persistence_ticks: number } & Readonly<Record<string, number>> {
   const downs: readonly Policy[] = ['none', 'keep', 'move', 'drop'];
   return {
-    unreplied_ticks: steps(2), replied_ticks: plan.kind === 'request_reply' ? steps(2) : steps(5), max: plan.max ?? 0xffff_ffff, replies: plan.replies ?? 1, down_action: downs.indexOf(plan.down ?? 'move'),
+    unreplied_ticks: steps(2), replied_ticks: plan.kind === 'request_reply' ? steps(2) : steps(5), max: plan.max ?? 0xffff_ffff, replies: plan.replies ?? 1, amplification: plan.amplification ?? 0, down_action: downs.indexOf(plan.down ?? 'move'),
     persistence_ticks: plan.persistence === undefined ? 0 : steps(4), prefix4: plan.persistence?.prefix ?? 32, prefix6: plan.persistence?.prefix ?? 128,
   };
 }

@@ -12,17 +12,17 @@ const FILLED = ['fragments', 'persists', 'sources', 'localities'] as const;
 export interface Counts {
   /** server_stats (`responses` added up) and what struct server counts: active, live, refs, icmp_errors, port_next. */
   readonly servers?: Readonly<Record<string, Numbers>>;
-  /** drop_stats, drops by reason, and what struct director counts: sessions, position. */
+  /** drop_stats, drops by reason, and what struct director counts: sessions, position, rate_count. */
   readonly directors?: Readonly<Record<string, Numbers>>;
   readonly of_none?: Numbers;
-  /** sessions, records, cursor, fragment_id, new_count; limit when it is not what it was. */
+  /** sessions, records, cursor, fragment_id; limit when it is not what it was. */
   readonly globals?: Numbers;
   readonly entries?: Partial<Readonly<Record<(typeof FILLED)[number], number>>>;
 }
 
 const SERVER_WORDS = ['active', 'live', 'refs', 'icmp_errors', 'port_next'] as const;
-const DIRECTOR_WORDS = ['sessions', 'position'] as const;
-const GLOBAL_WORDS = ['sessions', 'records', 'cursor', 'fragment_id', 'new_count'] as const;
+const DIRECTOR_WORDS = ['sessions', 'position', 'rate_count'] as const;
+const GLOBAL_WORDS = ['sessions', 'records', 'cursor', 'fragment_id'] as const;
 
 /** Reads every row of every map that counts. A row that belongs to no server or director shows by its number. */
 export function readCounts(bed: Bed, places: Places, limit: number = RECORDS): Counts {

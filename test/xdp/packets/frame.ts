@@ -27,6 +27,8 @@ export interface Datagram {
   /** IPv4 identification. */
   readonly id?: number;
   readonly tos?: number;
+  /** IPv4's Don't Fragment. */
+  readonly whole?: boolean;
   /** 32-bit words of IPv4 options (no-operation). */
   readonly options?: number;
   readonly check?: Check;
@@ -50,6 +52,7 @@ const ICMP = 1;
 const ICMP6 = 58;
 const FRAGMENT = 44;
 const DEFAULT_TTL = 64;
+const DONT_FRAGMENT = 0x4000;
 
 /** Returns the frame: Ethernet header, tag, packet. The type follows from the packet's version. */
 export function frame(ethernet: Ethernet, packet: Buffer): Buffer {
@@ -96,7 +99,7 @@ export function encapsulated(src: string, dst: string, inner: Buffer): Buffer {
   const [from, to] = [address(src), address(dst)];
   if (from.length === 16) return packet(from, to, 41, inner, {});
   const outer = packet(from, to, 4, inner, {});
-  outer.writeUInt16BE(0x4000, 6);
+  outer.writeUInt16BE(DONT_FRAGMENT, 6);
   return withHeaderSum(outer);
 }
 
@@ -149,12 +152,12 @@ function endOf(end: End): { readonly bytes: Buffer; readonly port: number } {
   return typeof end === 'string' ? endpoint(end) : end;
 }
 
-function packet(src: Buffer, dst: Buffer, protocol: number, body: Buffer, { ttl = DEFAULT_TTL, id = 0, tos = 0, options = 0 }: Pick<Datagram, 'ttl' | 'id' | 'tos' | 'options'>): Buffer {
+function packet(src: Buffer, dst: Buffer, protocol: number, body: Buffer, { ttl = DEFAULT_TTL, id = 0, tos = 0, options = 0, whole = false }: Pick<Datagram, 'ttl' | 'id' | 'tos' | 'options' | 'whole'>): Buffer {
   if (src.length === 16) {
     return Buffer.concat([Buffer.from([0x60 | (tos >> 4), (tos & 15) << 4, 0, 0, body.length >> 8, body.length & 255, protocol, ttl]), src, dst, body]);
   }
   const length = 20 + 4 * options + body.length;
-  const header = Buffer.concat([Buffer.from([0x45 + options, tos]), words16(length, id, 0), Buffer.from([ttl, protocol, 0, 0]), src, dst, Buffer.alloc(4 * options, 1)]);
+  const header = Buffer.concat([Buffer.from([0x45 + options, tos]), words16(length, id, whole ? DONT_FRAGMENT : 0), Buffer.from([ttl, protocol, 0, 0]), src, dst, Buffer.alloc(4 * options, 1)]);
   return withHeaderSum(Buffer.concat([header, body]));
 }
 

@@ -74,6 +74,12 @@ export function down(packet: Buffer, out: Outcome, ways: Ways = {}): Frame {
   };
 }
 
+/** A packet that is answered: what goes back by the link it came in by (and in its VLAN), to the neighbour it came from. */
+export function back({ frame: frameIn, on }: Frame, answer: Buffer): Frame {
+  const tagged8021q = frameIn.readUInt16BE(12) === 0x8100;
+  return { frame: frameIn, on, out: Buffer.concat([frameIn.subarray(6, 12), frameIn.subarray(0, 6), frameIn.subarray(12, tagged8021q ? 18 : 14), answer]) };
+}
+
 /** A frame that is not ours: it goes to the kernel as it came. */
 export function passes(frameIn: Buffer, on: Device = 'clients'): Frame {
   return { frame: frameIn, on, out: 'pass' };

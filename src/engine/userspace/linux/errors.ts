@@ -5,6 +5,9 @@ import { ECONNREFUSED, EHOSTUNREACH, IP_RECVERR, IPV6_RECVERR, Memory, MSG_DONTW
 const CONTROL_LEAST = 32;
 const ORIGIN_ICMP = 2;
 const ORIGIN_ICMP6 = 3;
+/** Destination unreachable (RFC 792, RFC 4443). Others, as a time to live that ended on the way, become the same errno and say nothing of the server. */
+const UNREACHABLE = 3;
+const UNREACHABLE6 = 1;
 /** Errors read per visit: the queue is bounded by the socket's receive buffer, the visit by this. */
 const MOST = 64;
 
@@ -38,13 +41,14 @@ export class ErrorQueue {
       this.#message.words[10] = 512;
       if (this.#libc.recvmsg(fd, this.#message.address, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
       // One control message: 16 bytes of cmsghdr, then sock_extended_err. Where the kernel put none, or another, what lies here is of an error before.
-      const [level, type] = [this.#control.words[2], this.#control.words[3]];
-      const told = (level === SOL_IP && type === IP_RECVERR) || (level === SOL_IPV6 && type === IPV6_RECVERR);
+      const [level, kind] = [this.#control.words[2], this.#control.words[3]];
+      const told = (level === SOL_IP && kind === IP_RECVERR) || (level === SOL_IPV6 && kind === IPV6_RECVERR);
       if (this.#message.words[10] < CONTROL_LEAST || !told) continue;
       const errno = this.#control.words[4];
       const origin = this.#control.bytes[20];
+      const type = this.#control.bytes[21];
       const code = this.#control.bytes[22];
-      if (origin !== ORIGIN_ICMP && origin !== ORIGIN_ICMP6) continue;
+      if (!(origin === ORIGIN_ICMP && type === UNREACHABLE) && !(origin === ORIGIN_ICMP6 && type === UNREACHABLE6)) continue;
       if (errno === ECONNREFUSED) events.unreachable(this.#name.ints, 'ICMP port unreachable');
       else if (errno === EHOSTUNREACH) events.unreachable(this.#name.ints, `ICMP host unreachable (code ${code})`);
     }

@@ -143,6 +143,7 @@ export class LinuxLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.tableCapacity] = this.forwarder.table.maxSessions;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
+    this.#worker[WORKER_COUNTER.sourceEvictions] = this.forwarder.rates.sources.evictions;
     this.#worker[WORKER_COUNTER.sendCalls] = this.#toServers.sendCalls + this.#toClients.sendCalls;
     this.#worker[WORKER_COUNTER.segmented] = this.#toServers.segmented + this.#toClients.segmented;
   }
@@ -315,9 +316,12 @@ export class LinuxLoop implements WorkerIo {
     const name = this.#clientNames.pointer(s);
     let from = 0;
     do {
-      // Flushing only sends: the slots of the replies still being read stay as they are.
-      if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#front.fds);
-      this.#toClients.add(listener, this.#replyBox.slot(i) + from, Math.min(step, length - from), name, l.nameLength, s, 0, control, controlLength);
+      const bytes = Math.min(step, length - from);
+      if (this.forwarder.carries(s, bytes, this.#now)) {
+        // Flushing only sends: the slots of the replies still being read stay as they are.
+        if (this.#toClients.pending === this.#toClients.capacity) this.#toClients.flush(this.#front.fds);
+        this.#toClients.add(listener, this.#replyBox.slot(i) + from, bytes, name, l.nameLength, s, 0, control, controlLength);
+      }
       from += step;
     } while (from < length);
   }
@@ -344,7 +348,10 @@ export class LinuxLoop implements WorkerIo {
     return {
       sending: () => undefined,
       sent: (session, _tag, length) => this.forwarder.replied(session, length, this.#now),
-      failed: (session, _tag, _length, errno) => this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno)),
+      failed: (session, _tag, length, errno) => {
+        this.forwarder.unsent(session, length);
+        this.forwarder.drop(this.forwarder.slots.owner(this.forwarder.table.server[session]).directorSlot, dropReason(errno));
+      },
       pendingError: () => undefined,
       tooBig: (listener) => this.#sockets.tuning.allowFragments(this.#front.fds[listener]),
     };
@@ -355,7 +362,9 @@ export class LinuxLoop implements WorkerIo {
       unreachable: (name, detail) => {
         const portBe = name[0] >>> 16;
         const v4 = (name[0] & 0xffff) === AF_INET;
-        this.forwarder.refused(v4 ? this.forwarder.slots.endpoints.find(portBe, 0, 0, 0, name[1]) : this.forwarder.slots.endpoints.find(portBe, name[2], name[3], name[4], name[5]), detail);
+        const { endpoints } = this.forwarder.slots;
+        const endpoint = v4 ? endpoints.find(portBe, 0, 0, 0, name[1]) : endpoints.find(portBe, name[2], name[3], name[4], name[5]);
+        if (this.forwarder.sendsFrom(number, endpoint)) this.forwarder.refused(endpoint, detail);
       },
     });
   }

@@ -109,6 +109,7 @@ export class PortableLoop implements WorkerIo {
     this.#worker[WORKER_COUNTER.noDirector] = this.forwarder.noDirector;
     this.#worker[WORKER_COUNTER.orphanReplies] = this.forwarder.orphanReplies;
     this.#worker[WORKER_COUNTER.persistenceEvictions] = this.forwarder.chooser.persistence.evictions;
+    this.#worker[WORKER_COUNTER.sourceEvictions] = this.forwarder.rates.sources.evictions;
   }
 
   close(): void {
@@ -184,14 +185,17 @@ export class PortableLoop implements WorkerIo {
     if (s < 0) return;
     const { table } = forwarder;
     const l = this.#listeners[table.listener[s]];
-    if (!l) return;
+    if (!l || !forwarder.carries(s, payload.length, this.now())) return;
     const bytes = new Uint8Array(Int32Array.of(table.a0[s], table.a1[s], table.a2[s], table.a3[s]).buffer);
     const client = l.ip.family === 4 ? bytes.subarray(12).join('.') : v6Text(bytes);
     const directorSlot = forwarder.slots.owner(table.server[s]).directorSlot;
     const created = table.createdAt[s];
     l.socket.send(payload, swap16(table.portBe[s]), client, (error) => {
       if (error) forwarder.drop(directorSlot, DROP_ID.send_error);
-      else if (table.createdAt[s] === created) forwarder.replied(s, payload.length, this.now());
+      // The record may be another session's by now.
+      if (table.createdAt[s] !== created) return;
+      if (error) forwarder.unsent(s, payload.length);
+      else forwarder.replied(s, payload.length, this.now());
     });
   }
 

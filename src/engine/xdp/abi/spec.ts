@@ -23,7 +23,7 @@ export const CONSTANTS = {
   TICK_SHIFT: 20,
   /** Slots of one index bucket: a cache line. */
   BUCKET_SLOTS: 8,
-  /** Records a new session looks at before the table grows, and before one that cannot grow counts as full. */
+  /** Records a new session looks at in a row, before the table grows or it goes on elsewhere in one that cannot, and all in all before that counts as full. */
   ALLOC_PROBES: 16,
   FULL_PROBES: 144,
   /** Source ports a new session tries. */
@@ -132,9 +132,10 @@ export const DIRECTOR: StructSpec = {
     f('persistence_ticks', 'u32', '0: none'), f('prefix4', 'u8'), f('prefix6', 'u8'), f('pad8', 'u16'),
     f('dest_hash', 'u32', 'hashIp of the VIP'),
     f('sorry', 'u32', 'slot + 1; 0: none'),
-    f('source_rate', 'u32', 'new sessions a second of one source address; 0: as globals say'),
-    f('pad', 'u32', undefined, 5),
-    f('sessions', 'u32', 'live'), f('position', 'u32', 'of the rotation'), f('pad2', 'u32', undefined, 14),
+    f('source_rate', 'u32', 'new sessions a second of one source address; 0: no bound'), f('rate', 'u32', 'new sessions a second of all; 0: no bound'),
+    f('amplification', 'u32', 'bytes a session carries to its client for each of its client\'s; 0: no bound'),
+    f('pad', 'u32', undefined, 3),
+    f('sessions', 'u32', 'live'), f('position', 'u32', 'of the rotation'), f('rate_second', 'u32', 'the second that rate_count counts in'), f('rate_count', 'u32'), f('pad2', 'u32', undefined, 12),
   ],
 };
 
@@ -162,11 +163,11 @@ export const GLOBALS: StructSpec = {
     f('linger_ticks', 'u32'), f('rest_ticks', 'u32', 'after silence'), f('rest_answered_ticks', 'u32', 'after a request that was answered in full'),
     f('answered_idle_ticks', 'u32', 'how long a request-reply session stays after its last answer'),
     f('block_ticks', 'u32', 'how long ICMP evidence holds'), f('hop_ticks', 'u32', 'how long a looked-up next hop is used'),
-    f('new_rate', 'u32', 'new sessions a second of all directors; 0: no bound'), f('seed', 'u32', 'of the index hash, random'),
-    f('bucket_mask', 'u32', 'buckets of the index - 1'), f('capacity', 'u32', 'records'), f('source_rate', 'u32', 'new sessions a second of one source address; 0: no bound'),
-    f('pad', 'u32', undefined, 5),
+    f('pad_line', 'u32'), f('seed', 'u32', 'of the index hash, random'),
+    f('bucket_mask', 'u32', 'buckets of the index - 1'), f('capacity', 'u32', 'records'),
+    f('pad', 'u32', undefined, 6),
     f('cursor', 'u32', 'next record to try'), f('limit', 'u32', 'records in use: a power of two, grows with need'),
-    f('sessions', 'u32', 'live'), f('records', 'u32', 'not free'), f('fragment_id', 'u32'), f('new_second', 'u32'), f('new_count', 'u32'), f('pad2', 'u32', undefined, 9),
+    f('sessions', 'u32', 'live'), f('records', 'u32', 'not free'), f('fragment_id', 'u32'), f('pad2', 'u32', undefined, 11),
     f('persistence_entries', 'u32'), f('pad3', 'u32', undefined, 15),
   ],
 };
@@ -204,7 +205,7 @@ export const FRAGMENT: StructSpec = {
   name: 'fragment', size: 64, about: 'What the first fragment found out, for those after it.',
   fields: [
     f('src_be', 'u32', 'new addresses', 4), f('dst_be', 'u32', undefined, 4), f('hop', 'u64'), f('new_id', 'u32', 'sources share an address, so identifications are renumbered'),
-    f('tick', 'u32'), f('director', 'u16'), f('mode', 'u8'), f('pad8', 'u8'), f('server', 'u32'), f('pad', 'u32', undefined, 2),
+    f('tick', 'u32'), f('director', 'u16'), f('mode', 'u8'), f('dropped', 'u8', '1: so are those after it'), f('server', 'u32'), f('pad', 'u32', undefined, 2),
   ],
 };
 

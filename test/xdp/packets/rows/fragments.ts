@@ -56,6 +56,31 @@ export const fragmentRows: readonly Row[] = [
     },
   },
   {
+    name: 'an answer beyond the amplification limit: what follows its first fragment is dropped with it, not left to the kernel, and is one drop',
+    layout: one({ source: null }, { fields: { amplification: 2 } }),
+    steps: [
+      counterAt(START), up(udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(1400) }), udp({ src: CLIENT, dst: A, payload: Buffer.alloc(1400), ttl: 63 })),
+      ...pieces(down, fragments(long(A, CLIENT), 78, ...SIZES), ['drop', 'drop', 'drop']),
+    ],
+    after: {
+      servers: { a: { packets_in: 1, bytes_in: 1400, packets_out: 1, bytes_out: 3000, responses: 1, created: 1, active: 1, live: 1, refs: 1 } },
+      directors: { dns: { sessions: 1, position: 1, amplification: 1 } }, globals: { ...globals, fragment_id: START + 1 }, entries: { fragments: 1 },
+    },
+  },
+  {
+    name: 'a request in fragments is worth what its first one holds, whatever length that claims: answers beyond it are dropped',
+    layout: one({}, { fields: { amplification: 1 } }),
+    steps: [
+      counterAt(START), up(sentBy(CLIENT, 77)[0], seenBy(A, 1024, id4(0))[0]),
+      down(udp({ src: A, dst: `${OWN}:1024`, payload: LONG.subarray(0, 1472) }), udp({ src: VIP, dst: CLIENT, payload: LONG.subarray(0, 1472), ttl: 63 })),
+      down(udp({ src: A, dst: `${OWN}:1024`, payload: 'x' }), 'drop'),
+    ],
+    after: {
+      servers: { a: { ...SESSION, packets_in: 1, bytes_in: 3000, packets_out: 2, bytes_out: 1473, responses: 1 } }, directors: { dns: { sessions: 1, position: 1, amplification: 1 } },
+      globals: { ...globals, fragment_id: START + 1 }, entries: { fragments: 1 },
+    },
+  },
+  {
     name: 'the last before the middle one',
     layout: one(),
     steps: [counterAt(START), ...pieces(up, sentBy(CLIENT, 77), seenBy(A, 1024, id4(0)), [0, 2, 1])],

@@ -1,9 +1,9 @@
 /** Out of which interface, to whose MAC address, in which VLAN; how far; gateway and tunnel. */
 import { writeFileSync } from 'node:fs';
 import { ip, key32, tickNow, type Bed } from '../bed.ts';
-import { encapsulated, udp } from '../frame.ts';
+import { encapsulated, fragments, icmp, udp } from '../frame.ts';
 import { hopOf, macOf, TICKS } from '../layout.ts';
-import { act, down, later, up, type Act, type Row } from '../row.ts';
+import { act, back, down, later, up, type Act, type Row, type Step, type Ways } from '../row.ts';
 import { makeWayOlder } from '../time.ts';
 import { A, A6, CLIENT, CLIENT6, one, one6, OWN, OWN6, SESSION, VIP, VIP6 } from './names.ts';
 
@@ -21,6 +21,12 @@ const setWay = (bed: Bed, slot: number, mac: string, tick: number): void => {
   bed.servers.set64(slot, 'hop', hopOf(4, mac));
   bed.servers.set(slot, 'hop_tick', tick >>> 0);
 };
+
+/** "Too big" about a packet, from whom that was for: its header and ports with what would have fitted. */
+const tooBig = (packet: Buffer, src: string, dst: string, mtu: number): Buffer =>
+  (packet[0] >> 4 === 6 ? icmp({ src, dst, type: 2, code: 0, rest: mtu, carries: packet.subarray(0, 56) }) : icmp({ src, dst, type: 3, code: 4, rest: mtu, carries: packet.subarray(0, 28) }));
+/** A packet that is answered so. */
+const refused = (packet: Buffer, src: string, dst: string, mtu: number, ways: Ways = {}): Step => back(up(packet, 'drop', ways), tooBig(packet, src, dst, mtu));
 
 const live = (count: number) => ({ ...SESSION, packets_in: count, bytes_in: 4 * count });
 const both = { ...SESSION, packets_in: 1, bytes_in: 4, packets_out: 1, bytes_out: 4, responses: 1 };
@@ -116,12 +122,38 @@ export const wayRows: readonly Row[] = [
     after: { servers: { a: { ...SESSION, packets_in: 2, bytes_in: 201, packets_out: 2, bytes_out: 205, responses: 1 } }, ...countedWith({ too_big: 2 }) },
   },
   {
-    name: 'IPv6: the same, over the whole packet',
-    layout: one6({}, {}, { mtu: { servers: 1280 } }),
+    name: 'IPv6: the same, over the whole packet; and whoever sent it hears what would have fitted, from whom it was for',
+    layout: one6({}, {}, { mtu: { servers: 1280, clients: 1300 } }),
     steps: [
-      up(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1232) }), udp({ src: `[${OWN6}]:1024`, dst: A6, payload: Buffer.alloc(1232), ttl: 63 })), up(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1233) }), 'drop'),
+      up(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1232) }), udp({ src: `[${OWN6}]:1024`, dst: A6, payload: Buffer.alloc(1232), ttl: 63 })),
+      refused(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1233) }), '2001:db8:51::1', '2001:db8:2::7', 1280),
+      back(down(udp({ src: A6, dst: `[${OWN6}]:1024`, payload: Buffer.alloc(1253) }), 'drop'), tooBig(udp({ src: A6, dst: `[${OWN6}]:1024`, payload: Buffer.alloc(1253) }), OWN6, '2001:db8:10::a', 1300)),
     ],
-    after: { servers: { a: { ...SESSION, packets_in: 2, bytes_in: 2465 } }, ...countedWith({ too_big: 1 }) },
+    after: { servers: { a: { ...SESSION, packets_in: 2, bytes_in: 2465, packets_out: 1, bytes_out: 1253, responses: 1 } }, ...countedWith({ too_big: 2 }) },
+  },
+  {
+    name: "Don't Fragment: whoever sent it hears what would have fitted, from whom it was for; in his VLAN, and not when nobody knows by which link",
+    layout: one({}, {}, { mtu: { servers: 128, clients: 130 }, vlans: { clients: 10 } }),
+    steps: (() => {
+      const asked = (more = {}): Buffer => udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(101, 7), id: 9, whole: true, ...more });
+      const answered = udp({ src: A, dst: `${OWN}:1024`, payload: Buffer.alloc(103), whole: true });
+      return [
+        up(udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(100), whole: true }), udp({ src: `${OWN}:1024`, dst: A, payload: Buffer.alloc(100), ttl: 63, whole: true }), { tagIn: 10 }),
+        refused(asked(), '198.51.100.1', '192.0.2.7', 128, { tagIn: 10 }),
+        back(down(answered, 'drop'), tooBig(answered, OWN, '10.0.0.11', 130)),
+        up(asked({ options: 1 }), 'drop', { tagIn: 10 }), up(asked({ ttl: 1 }), 'drop', { tagIn: 10 }), up(asked(), 'drop', { tagIn: 11 }),
+      ];
+    })(),
+    after: { servers: { a: { ...SESSION, packets_in: 5, bytes_in: 504, packets_out: 1, bytes_out: 103, responses: 1 } }, ...countedWith({ too_big: 4, ttl: 1 }) },
+  },
+  {
+    name: 'IPv6: a first fragment that does not fit is answered, one after it is dropped',
+    layout: one6({}, {}, { mtu: { servers: 1280 } }),
+    steps: (() => {
+      const [first, second] = fragments(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(3000) }), 5, 1400, 1400);
+      return [refused(first, '2001:db8:51::1', '2001:db8:2::7', 1280), up(second, 'pass')];
+    })(),
+    after: { servers: { a: { ...SESSION, packets_in: 1, bytes_in: 3000 } }, ...countedWith({ too_big: 1 }), of_none: { fragment: 1 } },
   },
   {
     name: 'VLAN in, none out, and back: the client\'s priority bits are not its way',
@@ -192,14 +224,14 @@ export const wayRows: readonly Row[] = [
     after: { servers: { a: unported(1) }, ...counted },
   },
   {
-    name: 'tunnel: the datagram in an outer header to the server, one hop less',
+    name: 'tunnel: the datagram in an outer header to the server, one hop less; what the outer header leaves no room for is answered',
     layout: one({ encap: '10.0.0.3' }, { mode: 'tunnel' }),
     steps: [
       up(udp({ src: CLIENT, dst: VIP, options: 2 }), encapsulated('10.0.0.3', '10.0.0.11', udp({ src: CLIENT, dst: VIP, options: 2, ttl: 63 }))),
       up(udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(1452), check: 'partial' }), encapsulated('10.0.0.3', '10.0.0.11', udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(1452), ttl: 63 }))),
-      up(udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(1453) }), 'drop'),
+      up(udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(1453) }), 'drop'), refused(udp({ src: CLIENT, dst: VIP, payload: Buffer.alloc(1453), whole: true }), '198.51.100.1', '192.0.2.7', 1480),
     ],
-    after: { servers: { a: { ...unported(3), bytes_in: 2909 } }, ...countedWith({ too_big: 1 }) },
+    after: { servers: { a: { ...unported(4), bytes_in: 4362 } }, ...countedWith({ too_big: 2 }) },
   },
   {
     name: 'tunnel, IPv6: from VLAN to none, from none to VLAN',
@@ -210,7 +242,7 @@ export const wayRows: readonly Row[] = [
       up(udp({ src: CLIENT6, dst: VIP6 }), encapsulated('2001:db8:10::3', '2001:db8:10::a', udp({ src: CLIENT6, dst: VIP6, ttl: 63 })), { tagIn: 10, tagOut: 20 }),
       up(udp({ src: CLIENT6, dst: VIP6 }), encapsulated('2001:db8:10::3', '2001:db8:10::a', udp({ src: CLIENT6, dst: VIP6, ttl: 63 })), { tagOut: 20 }),
       up(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1412) }), encapsulated('2001:db8:10::3', '2001:db8:10::a', udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1412), ttl: 63 })), { tagIn: 10, tagOut: 20 }),
-      up(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1413) }), 'drop', { tagIn: 10 }),
+      refused(udp({ src: CLIENT6, dst: VIP6, payload: Buffer.alloc(1413) }), '2001:db8:51::1', '2001:db8:2::7', 1460, { tagIn: 10 }),
     ],
     after: { servers: { a: { ...unported(5), bytes_in: 2837 } }, ...countedWith({ too_big: 1 }) },
   },

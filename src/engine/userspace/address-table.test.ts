@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { PersistenceTable } from './persistence.ts';
+import { AddressTable } from './address-table.ts';
 import { createSharedBuffers, sharedViews } from './shared.ts';
 
 const table = (entries: number) => {
   const views = sharedViews(createSharedBuffers({ workers: 1, directors: 4, servers: 4, persistence: entries }, 0n));
-  return { words: views.persistence, one: new PersistenceTable(views.persistence, entries) };
+  return { words: views.persistence, one: new AddressTable(views.persistence, entries) };
 };
 
-describe('the persistence table', () => {
+describe('the table of addresses', () => {
   it('keeps an address with its server until the time is over, for each director by itself', () => {
     const { one } = table(64);
     one.put(0, [0, 0, 0, 42], 3, 0, 100);
@@ -20,7 +20,7 @@ describe('the persistence table', () => {
 
   it('is one table for all workers: what one puts the other gets', () => {
     const { words, one } = table(64);
-    const other = new PersistenceTable(words, 64);
+    const other = new AddressTable(words, 64);
     one.put(2, [1, 2, 3, 4], 9, 0, 100);
     assert.equal(other.get(2, [1, 2, 3, 4], 1), 9);
   });
@@ -40,6 +40,22 @@ describe('the persistence table', () => {
     Atomics.store(words, 0, 1);
     one.put(0, [0, 0, 0, 1], 1, 0, 100);
     assert.equal(one.get(0, [0, 0, 0, 1], 1), -1);
+  });
+
+  it('counts an address until the time is over, then anew, each by itself', () => {
+    const { words, one } = table(64);
+    const other = new AddressTable(words, 64);
+    assert.deepEqual([one.count(0, [0, 0, 0, 1], 5, 10), other.count(0, [0, 0, 0, 1], 9, 10), one.count(0, [0, 0, 0, 1], 9, 10)], [0, 1, 2]);
+    assert.deepEqual([one.count(0, [0, 0, 0, 2], 9, 10), one.count(1, [0, 0, 0, 1], 9, 10)], [0, 0]);
+    assert.equal(one.count(0, [0, 0, 0, 1], 10, 20), 0);
+  });
+
+  it('counts one that gave way anew', () => {
+    const { one } = table(4);
+    for (let i = 0; i < 5; i++) one.count(0, [0, 0, 0, i], 0, 10);
+    assert.equal(one.evictions, 1);
+    assert.equal(one.count(0, [0, 0, 0, 4], 0, 10), 1);
+    assert.equal(one.count(0, [0, 0, 0, 0], 0, 10), 0);
   });
 
   it('forgets a director whose slot is reused', () => {
