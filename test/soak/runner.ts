@@ -28,6 +28,8 @@ const SHOWN = 20;
 /** Beyond the round trip and the lateness of timers, what signals and clocks of processes may be apart. */
 const SLACK_MS = 250;
 const SLACK_MOST_MS = 3_000;
+/** A server that dies in silence is found out by so many timers one after the other (two intervals, two timeouts): each may be late. */
+const TIMERS = 4;
 const START_MS = 60_000;
 /** On a machine so slow that events come this late, those that nothing later builds on are left out, so that a soak ends when it shall. */
 const LATE_MS = 5_000;
@@ -372,7 +374,7 @@ class Soak {
 
   #slackMs(atMs: number): number {
     const late = Math.max(0, ...this.#late.filter((l) => Math.abs(l.atMs - atMs) < 2_000).map(({ lateMs }) => lateMs));
-    return Math.min(SLACK_MOST_MS, SLACK_MS + late + 3 * this.#ledger.roundTripMs(atMs));
+    return Math.min(SLACK_MOST_MS, SLACK_MS + TIMERS * late + 3 * this.#ledger.roundTripMs(atMs));
   }
 
   #worstMs(): number {
