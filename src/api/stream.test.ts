@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import type { ErrorView } from '../client/types.ts';
 import { browser, createHarness, type Harness } from './harness.ts';
@@ -159,4 +160,28 @@ test('a client that does not read is cut off and counted, the others go on; with
   places.forEach((place) => place.release());
   assert.equal(hub.counters.clients, 0);
   assert.equal(control.listeners, 0);
+});
+
+test('a stream that would wait behind another on its connection is refused, and takes no place for good', async (t) => {
+  const { h, open } = await start(t, { maxClients: 2 });
+  const socket = connect((h.app.server.address() as AddressInfo).port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  let heard = '';
+  const first = new Promise<void>((resolve) => socket.setEncoding('latin1').on('data', (text: string) => {
+    heard += text;
+    if (/retry: 2000/.test(heard)) resolve();
+  }));
+  socket.write(`GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${h.viewer}\r\n\r\n`.repeat(8));
+  await first;
+  const closed = once(socket, 'close');
+  socket.destroy();
+  await closed;
+  const streams: Stream[] = [];
+  // The server hears of the end of a connection in its own time.
+  for (const end = performance.now() + 10_000; streams.length < 2 && performance.now() < end;) {
+    const stream = await open();
+    if (stream.response.statusCode === 200) streams.push(stream);
+  }
+  assert.equal(streams.length, 2);
+  for (const stream of streams) stream.leave();
 });

@@ -18,14 +18,17 @@ interface Kept {
 const FILE = 'test/fuzz/seeds.json';
 const kept = JSON.parse(readFileSync(join(ROOT, FILE), 'utf8')) as Readonly<Record<string, readonly Kept[]>>;
 
-/** Runs a property: kept failures, then new cases for at most `forMs` (at least 20 cases, at most `runs`). Throws with the seed of what failed. */
-export async function holds<T>(name: string, property: fc.IAsyncProperty<T> | fc.IProperty<T>, options: { readonly forMs: number; readonly runs?: number }): Promise<number> {
+/**
+ * Runs a property: kept failures, then new cases for at most `forMs` (at least 20 cases, at most `runs`). Throws with the seed of what failed; with
+ * `shrink` false as it failed, for what runs against something that a failure leaves in another state.
+ */
+export async function holds<T>(name: string, property: fc.IAsyncProperty<T> | fc.IProperty<T>, options: { readonly forMs: number; readonly runs?: number; readonly shrink?: boolean }): Promise<number> {
   for (const { seed, path, why } of kept[name] ?? []) {
     await fc.assert(property as fc.IAsyncProperty<T>, { seed, path, endOnFailure: true }).catch((error: unknown) => {
       throw new Error(`${name}: failed again as it once had: ${why} (${FILE})`, { cause: error });
     });
   }
-  const result = await fc.check(property as fc.IAsyncProperty<T>, { numRuns: options.runs ?? 100_000, interruptAfterTimeLimit: options.forMs });
+  const result = await fc.check(property as fc.IAsyncProperty<T>, { numRuns: options.runs ?? 100_000, interruptAfterTimeLimit: options.forMs, endOnFailure: options.shrink === false });
   if (result.failed && result.counterexample !== null) {
     const line = JSON.stringify({ seed: result.seed, path: result.counterexamplePath ?? '', why: '' });
     throw new Error(`${result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance)}\n${fc.defaultReportMessage(result) ?? ''}\nKeep it: a line of "${name}" in ${FILE}: ${line}`, { cause: result.errorInstance });

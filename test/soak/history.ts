@@ -67,7 +67,6 @@ function absences(history: readonly Happening[]): readonly Cause[] {
  * anew, or all health does).
  */
 function deaths(history: readonly Happening[]): readonly Cause[] {
-  const end = Math.max(0, ...history.map((h) => ('atMs' in h ? h.atMs : h.toMs)));
   const causes: Cause[] = [];
   for (const server of BACKENDS) {
     let death: { readonly atMs: number; readonly silent: boolean } | null = null;
@@ -81,7 +80,7 @@ function deaths(history: readonly Happening[]): readonly Cause[] {
         death = null;
       }
     }
-    if (death !== null) spans.push({ fromMs: death.atMs, toMs: end, silent: death.silent });
+    if (death !== null) spans.push({ fromMs: death.atMs, toMs: Infinity, silent: death.silent });
     for (const span of spans) causes.push(...deathCauses(server, span, history));
   }
   return causes;

@@ -38,7 +38,6 @@ interface Home {
 
 export class Ledger {
   readonly totals = { sent: 0, got: 0, answered: 0, twice: 0, strays: 0 };
-  readonly byDirector = new Map<string, number>();
   /** In order of sending. */
   readonly #open = new Map<number, Open>();
   readonly #overdue = new Map<number, Open>();
@@ -52,7 +51,6 @@ export class Ledger {
 
   sent(datagram: Sent): void {
     this.totals.sent++;
-    this.byDirector.set(datagram.director, (this.byDirector.get(datagram.director) ?? 0) + 1);
     this.#open.set(datagram.id, { ...datagram, gotBy: null });
     const early = this.#early.get(datagram.id);
     if (early === undefined) return;

@@ -18,8 +18,8 @@ export interface Place {
   natSource(family: Family): string;
   /** Words before a command that run it where clients, servers or the balancer are. */
   readonly on: { readonly clients: readonly string[]; readonly servers: readonly string[]; readonly balancer: readonly string[] };
-  /** What this engine's process may lose: whether traffic ends with it (so that a kill costs something and a takeover is a thing), and whether it has packet threads. */
+  /** Whether weir's process moves the traffic itself: then it has packet threads, a kill costs something, and another process can take over. */
   readonly ownsTraffic: boolean;
-  /** Whether clients' families other than IPv4 can have a NAT rule. */
+  /** Families whose directors can have a NAT rule. */
   readonly natFamilies: readonly Family[];
 }

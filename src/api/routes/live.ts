@@ -62,8 +62,10 @@ export function liveRoutes(app: Api, { control, auth, hub }: RouteContext): void
   }, (request, reply) => {
     const since = lastEventId(request.headers['last-event-id']) ?? request.query.since ?? null;
     const caller = callerOf(request);
-    const place = hub.reserve();
     const { raw } = reply;
+    // Its turn never comes while a stream before it goes on, and a response that waits for its turn is not told when the connection closes.
+    if (raw.socket === null) throw new ApiFault('BAD_REQUEST', 'a stream cannot wait behind another answer on its connection', { cure: 'open a connection for each stream' });
+    const place = hub.reserve();
     raw.on('close', place.release);
     // The socket's error is the close that follows; without a listener it would end the process.
     raw.on('error', () => undefined);

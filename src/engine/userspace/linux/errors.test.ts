@@ -31,7 +31,7 @@ const entry: fc.Arbitrary<Entry> = fc.record({
   type: fc.oneof({ arbitrary: fc.constantFrom(IP_RECVERR, IPV6_RECVERR), weight: 5 }, { arbitrary: fc.nat({ max: 60 }), weight: 1 }),
   errno: fc.oneof({ arbitrary: fc.constantFrom(ECONNREFUSED, EHOSTUNREACH), weight: 4 }, { arbitrary: fc.integer({ min: 0, max: 2 ** 31 - 1 }), weight: 2 }),
   origin: fc.oneof({ arbitrary: fc.constantFrom(2, 3), weight: 4 }, { arbitrary: fc.nat({ max: 255 }), weight: 1 }),
-  icmpType: fc.nat({ max: 255 }), code: fc.nat({ max: 255 }),
+  icmpType: fc.oneof({ arbitrary: fc.constantFrom(1, 3), weight: 4 }, { arbitrary: fc.nat({ max: 255 }), weight: 1 }), code: fc.nat({ max: 255 }),
   control: fc.oneof({ arbitrary: fc.constant(48), weight: 6 }, { arbitrary: fc.nat({ max: 512 }), weight: 1 }),
   noise: fc.uint8Array({ maxLength: 480 }),
 });
@@ -68,9 +68,10 @@ function libcOf(entries: readonly Entry[]): Pick<Libc, 'recvmsg'> {
   };
 }
 
-function speaks({ level, type, errno, origin, control }: Entry): boolean {
+function speaks({ level, type, errno, origin, icmpType, control }: Entry): boolean {
   const told = (level === SOL_IP && type === IP_RECVERR) || (level === SOL_IPV6 && type === IPV6_RECVERR);
-  return told && control >= 32 && (origin === 2 || origin === 3) && (errno === ECONNREFUSED || errno === EHOSTUNREACH);
+  const unreachable = (origin === 2 && icmpType === 3) || (origin === 3 && icmpType === 1);
+  return told && control >= 32 && unreachable && (errno === ECONNREFUSED || errno === EHOSTUNREACH);
 }
 
 test('only port and host unreachable by ICMP speak against a server, whatever stands in the queue, and a visit is bounded', linux, async (t) => {
