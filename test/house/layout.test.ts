@@ -120,6 +120,14 @@ function isTest(path: string): boolean {
   return /\.test\.tsx?$/.test(path) || /\/(fake|harness)[\w-]*\.ts$/.test(path);
 }
 
+test('every test file lies in the folder of a tier: else nobody runs it', async () => {
+  const { TIERS } = (await import(join(ROOT, 'scripts/tiers.mjs'))) as { TIERS: readonly { folder: string }[] };
+  const folders = TIERS.map(({ folder }) => folder.replace('dist/', '') + '/');
+  const files = ['src', 'test', 'bench'].flatMap((top) => readdirSync(join(ROOT, top), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts')).map((name) => `${top}/${name}`));
+  assert.ok(files.length > 100);
+  assert.deepEqual(files.filter((file) => !folders.some((folder) => file.startsWith(folder))), []);
+});
+
 /** Returns the static and dynamic imports and the re-exports of a source text. */
 function importsOf(text: string): Import[] {
   const found: Import[] = [];

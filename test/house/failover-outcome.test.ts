@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { allCells, fateOf } from './cells.ts';
-import type { Arrival } from './flow.ts';
-import { faultOf, outcomeOf } from './outcome.ts';
+import { allCells, fateOf } from '../failover/cells.ts';
+import type { Arrival } from '../failover/flow.ts';
+import { faultOf, outcomeOf } from '../failover/outcome.ts';
 
 /** A flow of one datagram each 10 ms from 0; `server(n)` says who gets number n, null nobody. */
 function flow(count: number, server: (n: number) => string | null): { sentMs: number[]; arrivals: Arrival[]; answers: Arrival[] } {
