@@ -64,13 +64,15 @@ service lvs
 /** Sends one datagram from each client; every reply comes from the VIP. Returns which server answered each, and the addresses servers saw. */
 async function askAll(clients: readonly Peer[], servers: readonly Peer[], word: string): Promise<{ readonly answers: string[]; readonly seen: Set<string> }> {
   const vip = { ip: parseIp(VIP)!, port: 8000 };
-  const answers = await Promise.all(clients.map(async (client, i) => {
+  const answers: string[] = [];
+  // One after the other: two packet workers that choose at the same instant may both take the server that has the fewest.
+  for (const [i, client] of clients.entries()) {
     await client.send(`${word} ${i}`, vip);
     const { text, from } = await client.inbox.take();
     assert.equal(hostPortText(from.ip, from.port), `${VIP}:8000`, 'the reply leaves from the VIP');
     assert.match(text, new RegExp(`^srv\\d:${word} ${i}$`), 'each client gets the answer to its own datagram');
-    return text.slice(0, 4);
-  }));
+    answers.push(text.slice(0, 4));
+  }
   const seen = await Promise.all(answers.map((name, i) => servers[SERVERS.indexOf(name as 'srv1')].inbox.take(({ text }) => text === `${word} ${i}`)));
   return { answers, seen: new Set(seen.map(({ from }) => from.ip.text)) };
 }
