@@ -250,7 +250,9 @@ function numberMap(map: BpfMap): NumberMap {
   return {
     entries() {
       const found = new Map<string, number>();
-      for (let key = map.nextKey(null); key !== null && found.size <= 2 * map.info.maxEntries; key = map.nextKey(key)) {
+      // The program may put elements back to the head of their bucket meanwhile: they are met again, and not for ever.
+      let steps = 0;
+      for (let key = map.nextKey(null); key !== null && steps <= 2 * map.info.maxEntries; key = map.nextKey(key), steps++) {
         const value = map.lookup(key);
         if (value !== null) found.set(key.toString('hex'), value.readUInt32LE(0));
       }

@@ -140,10 +140,15 @@ export class Bed {
 
   /** Returns how many entries a hash map holds. */
   entries(name: HashName): number {
+    return this.keys(name).length;
+  }
+
+  /** Returns the keys of a hash map, all before anybody updates one: an update puts an element at the head of its bucket, so two of one bucket would follow each other for ever. */
+  keys(name: HashName): Buffer[] {
     const map = this.map(name);
-    let count = 0;
-    for (let key = map.nextKey(null); key !== null; key = map.nextKey(key)) count++;
-    return count;
+    const keys: Buffer[] = [];
+    for (let key = map.nextKey(null); key !== null; key = map.nextKey(key)) keys.push(key);
+    return keys;
   }
 
   /** Returns a row of a per-CPU map as one struct, summed over the CPUs; null when all of it is zero. */

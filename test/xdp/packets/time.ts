@@ -35,7 +35,7 @@ export function makeWayOlder(bed: Bed, slot: number, ticks: number): void {
 function age(bed: Bed, name: HashName, spec: StructSpec, field: string, ticks: number): void {
   const map = bed.map(name);
   const offset = offsetOf(spec, field);
-  for (let key = map.nextKey(null); key !== null; key = map.nextKey(key)) {
+  for (const key of bed.keys(name)) {
     const value = map.lookup(key);
     if (value === null) continue;
     value.writeUInt32LE((value.readUInt32LE(offset) - ticks) >>> 0, offset);

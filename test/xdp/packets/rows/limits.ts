@@ -277,7 +277,7 @@ function secondsLater(): Act {
   return act('a second later', ({ bed }) => {
     for (let slot = 0; slot < bed.directors.count; slot++) bed.directors.set(slot, 'rate_second', 0);
     const sources = bed.map('sources');
-    for (let key = sources.nextKey(null); key !== null; key = sources.nextKey(key)) {
+    for (const key of bed.keys('sources')) {
       const value = sources.lookup(key);
       value?.writeUInt32LE(0, 0);
       if (value !== null) sources.update(key, value);
