@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { endianness } from 'node:os';
 import { ipBytes, ipFromBytes, type Ip } from '../net/ip.ts';
 import { cannot, errorFinding, pass, type Finding } from './checks/attempt.ts';
+import { internetChecksum } from './checksum.ts';
 import { errnoError, errnoName, loadLibc, type Libc } from './libc.ts';
 
 export interface IcmpSockets {
@@ -167,14 +168,6 @@ export function echoRequest(echo: { readonly family: 4 | 6; readonly id: number;
   message.set(echo.token, 8);
   if (echo.family === 4) message.writeUInt16BE(internetChecksum(message), 2);
   return message;
-}
-
-/** Returns the checksum of RFC 1071 over an even number of bytes. */
-function internetChecksum(bytes: Buffer): number {
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += bytes.readUInt16BE(i);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
 
 /** A filter of ICMP types in the kernel's words of 32 bits: a set bit is blocked, all are but `type`. */

@@ -1,5 +1,6 @@
 /** Datagrams with their IP header, as a packet socket sends and sees them. Pure. */
 import { ipBytes, ipFromBytes, type Ip } from '../../net/ip.ts';
+import { internetChecksum } from '../checksum.ts';
 
 export interface Datagram {
   readonly from: Ip;
@@ -37,7 +38,7 @@ export function packetOf({ from, fromPort, to, toPort, payload }: Datagram): Buf
   packet.writeUInt16BE(length, header + 4);
   packet.set(payload, header + UDP_HEADER);
   // The pseudo header of UDP is addresses, protocol and length; a sum of zero is sent as all ones.
-  const sum = checksum(packet.subarray(addresses), UDP + length);
+  const sum = internetChecksum(packet.subarray(addresses), UDP + length);
   packet.writeUInt16BE(sum === 0 ? 0xffff : sum, header + 6);
   if (header === V6_HEADER) {
     packet[0] = 0x60;
@@ -49,7 +50,7 @@ export function packetOf({ from, fromPort, to, toPort, payload }: Datagram): Buf
     packet.writeUInt16BE(packet.length, 2);
     packet[8] = HOPS;
     packet[9] = UDP;
-    packet.writeUInt16BE(checksum(packet.subarray(0, V4_HEADER)), 10);
+    packet.writeUInt16BE(internetChecksum(packet.subarray(0, V4_HEADER)), 10);
   }
   return packet;
 }
@@ -86,12 +87,4 @@ function headerOf(packet: Buffer, family: 4 | 6): { readonly from: Ip; readonly 
 
 function portsOf(udp: Buffer): { readonly fromPort: number; readonly toPort: number } | null {
   return udp.length < UDP_HEADER ? null : { fromPort: udp.readUInt16BE(0), toPort: udp.readUInt16BE(2) };
-}
-
-/** RFC 1071; `begin` is added to the sum. */
-function checksum(bytes: Uint8Array, begin = 0): number {
-  let sum = begin;
-  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
