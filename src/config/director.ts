@@ -33,7 +33,14 @@ const TCP_PROBE: CheckKind = Object.freeze({ kind: 'tcp' });
 
 const SESSION_TIMEOUT = { minMs: 100, maxMs: 7 * 86_400_000 };
 const SESSIONS = { min: 1, max: 1_000_000_000 };
-const AMPLIFICATION = { min: 1, max: 1000 };
+/** The numbers of a session line, each with its mark: rules over whole directors find the word's place there. */
+const SESSION_NUMBERS = {
+  replies: { mark: 'replies', bounds: { min: 1, max: 65_535 } },
+  max: { mark: 'sessionMax', bounds: SESSIONS },
+  rate: { mark: 'sessionRate', bounds: SESSIONS },
+  'source-rate': { mark: 'sourceRate', bounds: SESSIONS },
+  amplification: { mark: 'amplification', bounds: { min: 1, max: 1000 } },
+} as const;
 const KEEP_TIME = { minMs: 0, maxMs: 7 * 86_400_000 };
 
 export class DirectorParser implements SectionParser {
@@ -180,12 +187,8 @@ export class DirectorParser implements SectionParser {
     const report = this.#report;
     const marks = this.#marks;
     let kind: SessionPolicy['kind'] = 'two-way';
-    let replies: number | undefined;
     let timeoutMs: number | undefined;
-    let max: number | undefined;
-    let rate: number | undefined;
-    let sourceRate: number | undefined;
-    let amplification: number | undefined;
+    const numbers: Record<keyof typeof SESSION_NUMBERS, number | null> = { replies: null, max: null, rate: null, 'source-rate': null, amplification: null };
     for (let written = line.take(); written !== undefined; written = line.take()) {
       const word = SESSION.find(written);
       const at = line.at();
@@ -196,36 +199,22 @@ export class DirectorParser implements SectionParser {
           this.#seen.once(report, 'the kind of session', at);
           kind = word;
           break;
-        case 'replies':
-          this.#seen.once(report, 'session replies', at);
-          marks.replies = at;
-          replies = takeNumber(line, report, word, { min: 1, max: 65_535 });
-          break;
         case 'timeout':
           this.#seen.once(report, 'session timeout', at);
           marks.sessionTimeout = at;
           timeoutMs = takeTime(line, report, word, SESSION_TIMEOUT);
           break;
+        case 'replies':
         case 'max':
-          this.#seen.once(report, 'session max', at);
-          marks.sessionMax = at;
-          max = takeNumber(line, report, word, SESSIONS);
-          break;
         case 'rate':
-          this.#seen.once(report, 'session rate', at);
-          marks.sessionRate = at;
-          rate = takeNumber(line, report, word, SESSIONS);
-          break;
         case 'source-rate':
-          this.#seen.once(report, 'session source-rate', at);
-          marks.sourceRate = at;
-          sourceRate = takeNumber(line, report, word, SESSIONS);
+        case 'amplification': {
+          const { mark, bounds } = SESSION_NUMBERS[word];
+          this.#seen.once(report, `session ${word}`, at);
+          marks[mark] = at;
+          numbers[word] = takeNumber(line, report, word, bounds) ?? null;
           break;
-        case 'amplification':
-          this.#seen.once(report, 'session amplification', at);
-          marks.amplification = at;
-          amplification = takeNumber(line, report, word, AMPLIFICATION);
-          break;
+        }
         case undefined:
           unknownWord(line, report, SESSION, 'a kind or a setting of sessions');
           line.index = line.words.length;
@@ -234,9 +223,8 @@ export class DirectorParser implements SectionParser {
           word satisfies never;
       }
     }
-    return Object.freeze({
-      kind, replies: kind === 'request-reply' ? (replies ?? 1) : 0, timeoutMs: timeoutMs ?? null, max: max ?? null, rate: rate ?? null, sourceRate: sourceRate ?? null, amplification: amplification ?? null,
-    });
+    const { replies, max, rate, 'source-rate': sourceRate, amplification } = numbers;
+    return Object.freeze({ kind, replies: kind === 'request-reply' ? (replies ?? 1) : 0, timeoutMs: timeoutMs ?? null, max, rate, sourceRate, amplification });
   }
 
   #readOn(): void {
