@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Behaviour, Peer } from '../contract/world.ts';
 import type { Scope } from '../fixtures/scope.ts';
 import { parseIp, type Ip } from '../../src/net/ip.ts';
-import { createNetns, sh, shInput, type Netns } from './netns.ts';
+import { netnsOf, sh, shInput, type Netns } from './netns.ts';
 import { openPeer } from './world.ts';
 
 export const HOSTS = {
@@ -37,13 +37,8 @@ export function makeHosts(scope: Scope, farVip: string): Hosts {
   mkdirSync('/run/netns', { recursive: true });
   // The guest reads its sockets late: what waits there must find room (openPeer asks for 4 MiB).
   setSysctl('net/core/rmem_max', 8 << 20);
-  const add = (name: string): Netns => {
-    const netns = createNetns(name);
-    scope.defer(() => netns.close());
-    return netns;
-  };
-  const hub = add('switch');
-  const on = Object.fromEntries(NAMES.map((name) => [name, add(name)])) as Hosts['on'];
+  const hub = netnsOf(scope, 'switch');
+  const on = Object.fromEntries(NAMES.map((name) => [name, netnsOf(scope, name)])) as Hosts['on'];
   for (const { device } of Object.values(LANS)) scope.defer(() => void sh('ip', 'link', 'delete', device));
   shInput([
     ...Object.entries(LANS).map(([lan, { device }]) => `link add ${device} type veth peer name ${lan} netns switch`),

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
+import type { Scope } from '../fixtures/scope.ts';
 
 const CLONE_NEWNET = 0x40000000;
 
@@ -43,6 +44,13 @@ export function createNetns(name: string): Netns {
       sh('ip', 'netns', 'delete', name);
     },
   };
+}
+
+/** Makes one that is gone with the scope. */
+export function netnsOf(scope: Scope, name: string): Netns {
+  const netns = createNetns(name);
+  scope.defer(() => netns.close());
+  return netns;
 }
 
 /** Runs one program to its end; returns its stdout. Throws with its stderr. */

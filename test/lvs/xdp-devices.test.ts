@@ -17,7 +17,7 @@ import { planOf } from '../contract/plan.ts';
 import type { Behaviour, Peer } from '../contract/world.ts';
 import { Scope } from '../fixtures/scope.ts';
 import { address, setSysctl } from './hosts.ts';
-import { createNetns, sh, shInput, type Netns } from './netns.ts';
+import { netnsOf, sh, shInput, type Netns } from './netns.ts';
 import { openPeer } from './world.ts';
 
 const FAMILIES = [4, 6] as const;
@@ -43,11 +43,7 @@ const scope = new Scope();
 after(() => scope.end());
 mkdirSync('/run/netns', { recursive: true });
 setSysctl('net/core/rmem_max', 8 << 20);
-const add = (name: string): Netns => {
-  const netns = createNetns(name);
-  scope.defer(() => netns.close());
-  return netns;
-};
+const add = (name: string): Netns => netnsOf(scope, name);
 const hub = add('hub');
 const hosts = { client: add('client'), client10: add('client10'), server: add('server'), server20: add('server20'), u1: add('u1'), u2: add('u2') };
 scope.defer(() => void sh('ip', 'link', 'delete', 'trunk'));
