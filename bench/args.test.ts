@@ -11,6 +11,7 @@ test('without options: 100 and 1000 clients, 3 and 16 servers, weir and its thre
     rounds: 1,
     sections: true,
     quick: false,
+    ends: 'skb',
     json: null,
   });
 });
@@ -25,6 +26,7 @@ test('every option is taken, with a blank or an equals sign', () => {
     rounds: 1,
     sections: false,
     quick: false,
+    ends: 'skb',
     json: 'out.json',
   });
 });
@@ -33,6 +35,11 @@ test('--quick makes the run small unless told otherwise', () => {
   const quick = parseArgs(['userspace', '--quick', '--servers', '16']);
   assert.ok(quick !== 'help');
   assert.deepEqual([quick.clients, quick.servers, quick.quick], [[1000], [16], true]);
+});
+
+test('servers and receiver stand as it fits what is measured, unless told otherwise', () => {
+  const ends = (...argv: string[]) => (parseArgs(argv) as Exclude<ReturnType<typeof parseArgs>, 'help'>).ends;
+  assert.deepEqual([ends('userspace'), ends('xdp'), ends('lvs'), ends('xdp', '--ends', 'skb'), ends('userspace', '--ends=xdp')], ['skb', 'xdp', 'xdp', 'skb', 'xdp']);
 });
 
 test('help is asked for from anywhere', () => {
@@ -50,6 +57,7 @@ test('bad words are refused with what was expected', () => {
     [['userspace', '--clients', '--quick'], /--clients needs a value, got `--quick`/],
     [['userspace', '--clients', '0'], /from 1 to 1000000.*`0`/],
     [['userspace', '--clients', '1e3'], /got `1e3`/],
+    [['userspace', '--ends', 'tc'], /--ends takes xdp or skb, got `tc`/],
     [['userspace', '--servers', '3,,4'], /got ``/],
     [['userspace', '--servers', '201'], /from 1 to 200/],
     [['userspace', '--subjects', 'nginx,haproxy'], /unknown subject `haproxy`; known are limit, routing, nftables, nginx/],

@@ -11,6 +11,8 @@ export interface BenchOptions {
   /** Without the sections that follow the table of rates. */
   readonly sections: boolean;
   readonly quick: boolean;
+  /** How the far ends (servers, receiver) take frames: as XDP programs, or as classifiers of tc on socket buffers. */
+  readonly ends: 'xdp' | 'skb';
   readonly json: string | null;
 }
 
@@ -18,6 +20,8 @@ export const SUBJECT_NAMES = ['limit', 'routing', 'nftables', 'nginx', 'nginx-re
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
 type Defaults = Pick<BenchOptions, 'clients' | 'servers' | 'subjects' | 'rounds'>;
+
+const ENDS: Readonly<Record<BenchOptions['engine'], BenchOptions['ends']>> = { userspace: 'skb', xdp: 'xdp', lvs: 'xdp' };
 
 const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaults; readonly quick: Omit<Defaults, 'subjects'> }>> = {
   userspace: {
@@ -53,6 +57,8 @@ Debian packages clang libbpf-dev libbpf1 nftables conntrack nginx-light libnginx
   --rounds 3                measure all subjects so many times in turn (1..20), the best counts
   --no-sections             only the table of rates: no new sessions, memory, and what else is told of weir
   --quick                   fewer cells, one round, shorter tries, 5 % resolution
+  --ends xdp|skb            servers and receiver as XDP programs, or as classifiers of tc: a veth copies every datagram of a socket into a page
+                            before it shows it to XDP, a network card does not (default: skb for userspace, xdp else)
   --json FILE               the figures, machine and versions too
 `;
 
@@ -79,6 +85,7 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
   let asked: Partial<Defaults> = {};
   let sections = true;
   let quick = false;
+  let ends = null as BenchOptions['ends'] | null;
   let json: string | null = null;
   while (rest.length > 0) {
     const word = rest.shift() ?? '';
@@ -101,15 +108,18 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
       case '--quick':
         quick = true;
         break;
+      case '--ends':
+        ends = endsOf(value(word, rest.shift()));
+        break;
       case '--json':
         json = value(word, rest.shift());
         break;
       default:
-        throw new UsageError(`unknown word \`${word}\`; options are --clients --servers --subjects --rounds --no-sections --quick --json --help`);
+        throw new UsageError(`unknown word \`${word}\`; options are --clients --servers --subjects --rounds --no-sections --quick --ends --json --help`);
     }
   }
   const defaults = DEFAULTS[engine];
-  return { engine, ...defaults.whole, ...(quick ? defaults.quick : {}), ...asked, sections, quick, json };
+  return { engine, ...defaults.whole, ...(quick ? defaults.quick : {}), ...asked, sections, quick, ends: ends ?? ENDS[engine], json };
 }
 
 function value(option: string, word: string | undefined): string {
@@ -125,6 +135,11 @@ function number(option: string, text: string, most: number): number {
   const parsed = Number(text);
   if (!/^\d+$/.test(text) || parsed < 1 || parsed > most) throw new UsageError(`${option} takes numbers from 1 to ${most}, got \`${text}\``);
   return parsed;
+}
+
+function endsOf(text: string): BenchOptions['ends'] {
+  if (text !== 'xdp' && text !== 'skb') throw new UsageError(`--ends takes xdp or skb, got \`${text}\``);
+  return text;
 }
 
 function subjectName(text: string): SubjectName {

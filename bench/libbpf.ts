@@ -20,6 +20,10 @@ const lookupElement = libbpf.func('int bpf_map_lookup_elem(int fd, const void *k
 const attachXdp = libbpf.func('int bpf_xdp_attach(int ifindex, int prog_fd, uint32_t flags, void *opts)');
 const attachXdpLink = libbpf.func('void *bpf_program__attach_xdp(void *prog, int ifindex)');
 const queryXdp = libbpf.func('int bpf_xdp_query_id(int ifindex, int flags, _Out_ uint32_t *prog_id)');
+koffi.struct('bpf_tc_hook', { sz: 'size_t', ifindex: 'int', attach_point: 'int', parent: 'uint32_t' });
+koffi.struct('bpf_tc_opts', { sz: 'size_t', prog_fd: 'int', flags: 'uint32_t', prog_id: 'uint32_t', handle: 'uint32_t', priority: 'uint32_t' });
+const createTcHook = libbpf.func('int bpf_tc_hook_create(_Inout_ bpf_tc_hook *hook)');
+const attachTc = libbpf.func('int bpf_tc_attach(const bpf_tc_hook *hook, _Inout_ bpf_tc_opts *opts)');
 const programFdById = libbpf.func('int bpf_prog_get_fd_by_id(uint32_t id)');
 const possibleCpus = libbpf.func('int libbpf_num_possible_cpus()');
 koffi.struct('bpf_test_run_opts', {
@@ -64,6 +68,7 @@ const setnsCall = libc.func('int setns(int fd, int type)');
 const nameToIndex = libc.func('unsigned int if_nametoindex(const char *name)');
 
 const XDP_FLAGS_DRV_MODE = 4;
+const BPF_TC_INGRESS = 1;
 const BPF_F_TEST_XDP_LIVE_FRAMES = 2;
 const CLONE_NEWNET = 0x4000_0000;
 const PERCPU_ARRAY = 6;
@@ -117,6 +122,14 @@ export function loadBpf(path: string): BpfObject {
 export function attachNative(device: string, program: number): void {
   const result = attachXdp(deviceIndex(device), program, XDP_FLAGS_DRV_MODE, null) as number;
   if (result !== 0) throw refusedNative(device, -result);
+}
+
+/** Attaches a classifier of tc to what a device of the current network namespace receives; it goes with the device. Throws with errno. */
+export function attachIngress(device: string, program: number): void {
+  const hook = { sz: koffi.sizeof('bpf_tc_hook'), ifindex: deviceIndex(device), attach_point: BPF_TC_INGRESS, parent: 0 };
+  const opts = { sz: koffi.sizeof('bpf_tc_opts'), prog_fd: program, flags: 0, prog_id: 0, handle: 0, priority: 0 };
+  const result = (createTcHook(hook) as number) || (attachTc(hook, opts) as number);
+  if (result !== 0) throw new Error(`a classifier on ${device} was refused: errno ${-result}; the kernel needs CONFIG_NET_CLS_ACT and CONFIG_NET_CLS_BPF`);
 }
 
 /** Returns a file descriptor of the XDP program that runs natively on a device of the current network namespace. Throws when there is none. */

@@ -29,7 +29,7 @@ const onFailure = (message: string): void => {
 };
 await alone(run, async () => {
   for (const servers of options.servers) {
-    await onStage(servers, options.quick, run, async (stage) => {
+    await onStage(servers, options.quick, { ...run, ends: options.ends }, async (stage) => {
       for (const clients of options.clients) results.push(...(await measureCarried(stage, { names, subjects: SUBJECTS, clients, rounds: options.rounds, onFailure, signal: run.signal })));
     });
   }

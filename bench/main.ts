@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    process.stdout.write(await BENCHES[options.engine](options, run));
+    process.stdout.write(await BENCHES[options.engine](options, { ...run, ends: options.ends }));
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {

@@ -24,6 +24,8 @@ export interface Stage {
 export interface BenchRun {
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
+  /** How servers and receiver take frames; default: xdp. */
+  readonly ends?: 'xdp' | 'skb';
 }
 
 const LOCK = '/run/weir-bench.lock';
@@ -42,14 +44,14 @@ export async function alone<T>({ signal, progress }: BenchRun, measure: () => Pr
 }
 
 /** Runs `measure` on a fresh topology and removes it, whatever happens. */
-export async function onStage(servers: number, quick: boolean, { signal, progress }: BenchRun, measure: (stage: Stage) => Promise<void>): Promise<void> {
+export async function onStage(servers: number, quick: boolean, { signal, progress, ends = 'xdp' }: BenchRun, measure: (stage: Stage) => Promise<void>): Promise<void> {
   signal.throwIfAborted();
   // On one CPU everything happens within the generator's own sends (docs/adr/0011).
   const topology = makeTopology({ servers, balancerCpu: BALANCER_CPU, trafficCpu: cpus().length > 1 ? TRAFFIC_CPU : BALANCER_CPU });
   // For ends that run no finally: an exception nobody caught, process.exit.
   process.once('exit', topology.remove);
   try {
-    const traffic = await startTraffic(topology, signal);
+    const traffic = await startTraffic(topology, signal, ends === 'xdp' ? 'reflect' : 'reflect_skb');
     try {
       await measure({ topology, traffic, quick, progress });
     } finally {

@@ -4,6 +4,8 @@
  *   generate  run by BPF_PROG_TEST_RUN with live frames; redirects one frame into the clients' veth whenever one is due
  *   reflect   on the servers' veth; answers every datagram for a server, payload intact
  *   receive   on the clients' veth; counts replies and their latency
+ * the latter two also as classifiers of tc, for subjects that send by the kernel's stack (bench/traffic/layout.ts, FarEnds):
+ *   reflect_skb, receive_skb
  * and two that stand in the place of reflect where a test asks which server has which client:
  *   reflect_home  answers likewise, and counts datagrams that come to another server than their client's first one
  *   absorb_home   takes what comes through a tunnel (IPIP), answers nothing, and counts the same
@@ -13,6 +15,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/pkt_cls.h>
 #include <linux/udp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -280,9 +283,9 @@ static __always_inline void look_home(const struct config *config, struct reflec
 	}
 }
 
-static __always_inline int answer(struct xdp_md *ctx, bool look)
+/* Turns a datagram for a server into its answer; false for any other frame, which is left alone. */
+static __always_inline bool answer(struct frame *frame, void *end, bool look)
 {
-	struct frame *frame = (void *)(long)ctx->data;
 	__u32 zero = 0, address;
 	__u16 port;
 	__u8 mac[ETH_ALEN];
@@ -290,12 +293,12 @@ static __always_inline int answer(struct xdp_md *ctx, bool look)
 	struct reflector *reflector = bpf_map_lookup_elem(&reflector_map, &zero);
 
 	if (!config || !reflector)
-		return XDP_PASS;
-	if ((void *)(frame + 1) > (void *)(long)ctx->data_end || frame->eth.h_proto != bpf_htons(ETH_P_IP) ||
+		return false;
+	if ((void *)(frame + 1) > end || frame->eth.h_proto != bpf_htons(ETH_P_IP) ||
 	    frame->ip.ihl != 5 || frame->ip.protocol != IPPROTO_UDP || frame->udp.dest != bpf_htons(config->server_port) ||
 	    bpf_ntohl(frame->ip.daddr) - config->server_ip >= config->servers) {
 		reflector->other++;
-		return XDP_PASS;
+		return false;
 	}
 	__builtin_memcpy(mac, frame->eth.h_dest, ETH_ALEN);
 	__builtin_memcpy(frame->eth.h_dest, frame->eth.h_source, ETH_ALEN);
@@ -311,6 +314,13 @@ static __always_inline int answer(struct xdp_md *ctx, bool look)
 	reflector->reflected++;
 	if (look)
 		look_home(config, reflector, frame->payload.client, bpf_ntohl(address) - config->server_ip);
+	return true;
+}
+
+static __always_inline int answer_xdp(struct xdp_md *ctx, bool look)
+{
+	if (!answer((void *)(long)ctx->data, (void *)(long)ctx->data_end, look))
+		return XDP_PASS;
 	/* Not XDP_TX: that needs a program at the other end too. */
 	return bpf_redirect(ctx->ingress_ifindex, 0);
 }
@@ -318,13 +328,21 @@ static __always_inline int answer(struct xdp_md *ctx, bool look)
 SEC("xdp")
 int reflect(struct xdp_md *ctx)
 {
-	return answer(ctx, false);
+	return answer_xdp(ctx, false);
+}
+
+SEC("tc")
+int reflect_skb(struct __sk_buff *skb)
+{
+	if (!answer((void *)(long)skb->data, (void *)(long)skb->data_end, false))
+		return TC_ACT_OK;
+	return bpf_redirect(skb->ifindex, 0);
 }
 
 SEC("xdp")
 int reflect_home(struct xdp_md *ctx)
 {
-	return answer(ctx, true);
+	return answer_xdp(ctx, true);
 }
 
 SEC("xdp")
@@ -375,11 +393,9 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return bucket < BUCKETS ? bucket : BUCKETS - 1;
 }
 
-SEC("xdp")
-int receive(struct xdp_md *ctx)
+/* Counts a reply; false for a frame that is nothing of ours. */
+static __always_inline bool count(struct frame *frame, void *end)
 {
-	struct frame *frame = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
 	__u32 zero = 0, client;
 	__u64 bucket;
 	struct config *config = bpf_map_lookup_elem(&config_map, &zero);
@@ -388,27 +404,27 @@ int receive(struct xdp_md *ctx)
 	__u64 now;
 
 	if (!config || !sender || !receiver || !config->client_addresses)
-		return XDP_PASS;
+		return false;
 	if ((void *)(&frame->ip + 1) > end || frame->eth.h_proto != bpf_htons(ETH_P_IP))
-		return XDP_PASS;
+		return false;
 	if (frame->ip.protocol == IPPROTO_ICMP) {
 		receiver->icmp++;
-		return XDP_DROP;
+		return true;
 	}
 	if ((void *)(frame + 1) > end || frame->ip.ihl != 5 || frame->ip.protocol != IPPROTO_UDP ||
 	    frame->ip.saddr != bpf_htonl(config->target_ip) || frame->udp.source != bpf_htons(config->target_port)) {
 		receiver->other++;
-		return XDP_DROP;
+		return true;
 	}
 	now = bpf_ktime_get_ns();
 	if (frame->payload.run != config->run || now - sender->start_ns > config->duration_ns + GRACE_NS) {
 		receiver->late++;
-		return XDP_DROP;
+		return true;
 	}
 	client = frame->payload.client;
 	if (frame->ip.daddr != bpf_htonl(client_ip(config, client)) || frame->udp.dest != bpf_htons(client_port(config, client))) {
 		receiver->misdelivered++;
-		return XDP_DROP;
+		return true;
 	}
 	receiver->replies++;
 	if (is_kept(config, client))
@@ -418,7 +434,19 @@ int receive(struct xdp_md *ctx)
 	barrier_var(bucket);
 	if (bucket < BUCKETS)
 		receiver->buckets[bucket]++;
-	return XDP_DROP;
+	return true;
+}
+
+SEC("xdp")
+int receive(struct xdp_md *ctx)
+{
+	return count((void *)(long)ctx->data, (void *)(long)ctx->data_end) ? XDP_DROP : XDP_PASS;
+}
+
+SEC("tc")
+int receive_skb(struct __sk_buff *skb)
+{
+	return count((void *)(long)skb->data, (void *)(long)skb->data_end) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -2,7 +2,7 @@
  * The traffic process: pinned to the traffic CPU, holds the BPF programs, and spends each run inside one system call.
  * Started with the arguments `object clients-namespace client-device servers-namespace server-device place-as-JSON server-program`; then one message, one answer.
  */
-import { attachNative, deviceIndex, enterNamespace, loadBpf, runLiveFrames, type BpfObject } from '../libbpf.ts';
+import { attachIngress, attachNative, deviceIndex, enterNamespace, loadBpf, runLiveFrames, type BpfObject } from '../libbpf.ts';
 import { decodeReceiver, decodeReflector, decodeSender, encodeConfig, encodeSender, MAPS, type TrafficPlace, type TrafficRun } from './layout.ts';
 
 /** One answer: the counts of the run, or why there are none. */
@@ -28,9 +28,10 @@ try {
   const place = JSON.parse(placeText) as TrafficPlace;
   const bpf = loadBpf(object);
   enterNamespace(servers);
-  attachNative(serverDevice, bpf.program(serverProgram));
+  const [attach, receiver] = serverProgram === 'reflect_skb' ? [attachIngress, 'receive_skb'] : [attachNative, 'receive'];
+  attach(serverDevice, bpf.program(serverProgram));
   enterNamespace(clients);
-  attachNative(clientDevice, bpf.program('receive'));
+  attach(clientDevice, bpf.program(receiver));
   const outIndex = deviceIndex(clientDevice);
   const turnNs = Math.max(WAIT_NS, measureTurn(bpf, place, outIndex));
   process.on('message', (run: TrafficRun) => {

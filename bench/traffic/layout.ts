@@ -126,8 +126,12 @@ export function decodeReceiver(values: readonly Buffer[]): ReceiverCounts {
   };
 }
 
-/** What stands at the servers: all answer; the latter two also know each client's first server, and `absorb_home` is the end of a tunnel and answers nothing. */
-export type ServerProgram = 'reflect' | 'reflect_home' | 'absorb_home';
+/**
+ * What stands at the servers: all but `absorb_home` answer. `reflect_skb` is a classifier of tc, and so is the receiver then: the kernel copies each datagram of a
+ * socket into a page before it shows it to an XDP program behind a veth, on the balancer's CPU, which no network card asks of it. The latter two know each client's
+ * first server; `absorb_home` is the end of a tunnel.
+ */
+export type ServerProgram = 'reflect' | 'reflect_skb' | 'reflect_home' | 'absorb_home';
 
 /** What came to the servers. The rest is 0 where the program does not look. */
 export interface ReflectorCounts {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { REAL_TIME, type Topology } from '../topology/topology.ts';
 import type { TrafficAnswer } from './child.ts';
+import { run as runCommand } from '../command.ts';
 import { compileBpf } from '../compile.ts';
 import type { ReceiverCounts, ReflectorCounts, SenderCounts, ServerProgram, TrafficRun } from './layout.ts';
 
@@ -24,6 +25,12 @@ export interface Traffic {
 /** Starts the traffic process and attaches its programs, `servers` at the servers' end. Throws with the kernel's reason, or CommandError when clang refuses. */
 export async function startTraffic(topology: Topology, signal: AbortSignal, servers: ServerProgram = 'reflect'): Promise<Traffic> {
   const object = compileBpf('traffic');
+  if (servers === 'reflect_skb') {
+    // For a subject that redirects frames all the same: a veth takes them only with a NAPI instance, which an XDP program brings, or GRO.
+    for (const [namespace, device] of [[topology.clients, topology.clientDevice], [topology.servers, topology.serverDevice]] as const) {
+      runCommand('ip', ['netns', 'exec', namespace, 'ethtool', '-K', device, 'gro', 'on']);
+    }
+  }
   const child = spawn(
     'taskset',
     ['-c', String(topology.trafficCpu), ...(topology.trafficCpu === topology.balancerCpu ? [] : REAL_TIME), process.execPath, join(import.meta.dirname, 'child.js')].concat(
