@@ -1,5 +1,5 @@
 /** What is told of the xdp engine beside its rates, and of those peers that can be asked the same. */
-import type { SubjectName } from './args.ts';
+import type { BenchOptions, SubjectName } from './args.ts';
 import { measureMillion, millionTable, type MillionResult } from './million.ts';
 import { timeProgram, type TimingResult } from './program/program.ts';
 import { measureRounds, type RateResult } from './rates.ts';
@@ -35,7 +35,8 @@ const LONG_FRAME_CLIENTS = 1_000;
 const MILLION_SERVERS = 64;
 
 /** Measures all sections of the subjects in `names`. One that fails leaves a note and the others go on. Rejects when the signal aborts. */
-export async function measureXdpSections(names: readonly SubjectName[], servers: number, quick: boolean, run: BenchRun): Promise<XdpSections> {
+export async function measureXdpSections(names: readonly SubjectName[], options: Pick<BenchOptions, 'servers' | 'rounds' | 'quick'>, run: BenchRun): Promise<XdpSections> {
+  const { quick, rounds } = options;
   const notes: string[] = [];
   const note = (message: string) => {
     notes.push(message);
@@ -59,10 +60,10 @@ export async function measureXdpSections(names: readonly SubjectName[], servers:
   let newSessions: XdpSections['newSessions'] = [];
   let million: XdpSections['million'] = [];
   let longFrames: XdpSections['longFrames'] = [];
-  await onStage(servers, quick, run, async (stage) => {
+  await onStage(Math.max(...options.servers), quick, run, async (stage) => {
     program = (await each(stage, 'ns a packet', PROGRAM, (name) => timeSubject(stage, name))).flat();
     const load = { clients: LONG_FRAME_CLIENTS, frameBytes: LONG_FRAME_BYTES };
-    longFrames = await measureRounds(stage, { names: asked(LONG_FRAMES), subjects: SUBJECTS, loads: [load], rounds: 1, onFailure: note, signal: run.signal });
+    longFrames = await measureRounds(stage, { names: asked(LONG_FRAMES), subjects: SUBJECTS, loads: [load], rounds, onFailure: note, signal: run.signal });
   });
   await onStage(MILLION_SERVERS, quick, run, async (stage) => {
     newSessions = await each(stage, 'new sessions', NEW_SESSIONS, async (name) => ({ subject: name, ...(await measureNewSessions(stage, SUBJECTS[name])) }));

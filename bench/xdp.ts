@@ -31,7 +31,7 @@ async function measureAll(options: BenchOptions, run: BenchRun): Promise<string>
       results.push(...(await measureRounds(stage, { names, subjects: SUBJECTS, loads, rounds: options.rounds, onFailure, signal })));
     });
   }
-  const sections = options.sections ? await measureXdpSections(names, Math.max(...options.servers), options.quick, run) : null;
+  const sections = options.sections ? await measureXdpSections(names, options, run) : null;
   const bars = judgeBars(results, XDP_BARS);
   if (options.json !== null) {
     writeFileSync(options.json, `${JSON.stringify({ at: new Date().toISOString(), machine, versions, options, results, bars, sections, failures, absent }, null, 2)}\n`);

@@ -42,12 +42,14 @@ export const TIERS = [
   { name: 'unit', folder: 'dist/src', jobs: cores, fileSeconds: 120, needs: [] },
   { name: 'bench', folder: 'dist/bench', jobs: cores, fileSeconds: 60, needs: [] },
   { name: 'golden', folder: 'dist/test/golden', jobs: cores, fileSeconds: 120, needs: [] },
-  { name: 'contract', folder: 'dist/test/contract', jobs: 1, fileSeconds: 300, needs: [] },
+  // The contract mostly waits for sessions to end: two engines side by side do not get in each other's way.
+  { name: 'contract', folder: 'dist/test/contract', jobs: cores, fileSeconds: 300, needs: [] },
   { name: 'browser', folder: 'dist/test/browser', jobs: 1, fileSeconds: 300, needs: [linux, command('chromium')] },
   // Real programs under load: two files at a time would measure each other.
   { name: 'loopback', folder: 'dist/test/loopback', jobs: 1, fileSeconds: 300, needs: [linux] },
   { name: 'netns', folder: 'dist/test/netns', jobs: 1, fileSeconds: 600, needs: [linux, root, command('ip')] },
-  // The BPF program: packets by BPF_PROG_TEST_RUN, the contract in namespaces.
+  { name: 'contract-xdp', folder: 'dist/test/contract-xdp', jobs: cores, fileSeconds: 300, needs: [linux, root, command('ip'), command('ethtool'), bpf] },
+  // The BPF program: packets by BPF_PROG_TEST_RUN, the daemon in namespaces.
   { name: 'xdp', folder: 'dist/test/xdp', jobs: 1, fileSeconds: 900, needs: [linux, root, command('ip'), command('ethtool'), bpf] },
   // A stock kernel under qemu without KVM, 17 times slower than here; needs no root.
   { name: 'lvs', folder: 'dist/test/lvs', jobs: 1, fileSeconds: 480, needs: [linux, x64, ...['qemu-system-x86_64', 'busybox', 'cpio', 'depmod', 'dpkg-deb', 'setpriv'].map(command)], start: startGuest },

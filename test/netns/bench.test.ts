@@ -106,6 +106,22 @@ test('what forwards in the kernel answers 1000 clients at 20,000/s, 64 bytes and
   });
 });
 
+test('servers and receiver as classifiers of tc answer a proxy, and what redirects its frames', options, async (context) => {
+  await onStage(2, true, { signal: context.signal, progress: (line) => context.diagnostic(line), ends: 'skb' }, async (stage) => {
+    for (const subject of [dgram, limit]) {
+      const running = await subject.start(stage.topology, { clients: CLIENTS.count });
+      try {
+        const seen = await best(stage, running, CLIENTS, 2_000);
+        assert.ok(seen.sent > 100 && seen.loss <= 0.005, `${subject.name}: sent ${seen.sent}, loss ${seen.loss}`);
+        assert.equal(seen.misdelivered, 0, subject.name);
+        assert.ok(seen.p50Us > 1, `${subject.name}: p50 ${seen.p50Us} µs`);
+      } finally {
+        await running.stop();
+      }
+    }
+  });
+});
+
 test('a program is timed pass by pass, its packet put back each time; without a program there is nothing to time', options, async (context) => {
   await withSubject(context, naive, async (stage, running) => {
     const [few] = timeProgram(stage, running, [200]);

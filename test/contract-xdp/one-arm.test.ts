@@ -8,8 +8,8 @@ import { parseIp, type Ip } from '../../src/net/ip.ts';
 import type { Desired, DesiredDirector, SourceNat } from '../../src/plan/desired.ts';
 import type { Plan, PlanStep } from '../../src/plan/plan.ts';
 import { runContract } from '../contract/suite.ts';
-import { differences } from './differences.ts';
-import { closedAfter, createXdpWorld } from './world.ts';
+import { differences } from '../xdp/differences.ts';
+import { closedAfter, createXdpWorld } from '../xdp/world.ts';
 
 const world = closedAfter(createXdpWorld({ oneArmed: true }));
 

@@ -1,8 +1,8 @@
 /** The contract suite on the xdp engine: clients, balancer and servers in namespaces of their own, on two arms; the servers' way back leads through here. */
 import { createXdpEngine } from '../../src/engine/xdp/index.ts';
 import { runContract } from '../contract/suite.ts';
-import { differences } from './differences.ts';
-import { closedAfter, createXdpWorld } from './world.ts';
+import { differences } from '../xdp/differences.ts';
+import { closedAfter, createXdpWorld } from '../xdp/world.ts';
 
 const world = closedAfter(createXdpWorld());
 
