@@ -8,6 +8,7 @@
 
 #include "hash.h"
 #include "locality.h"
+#include "persist.h"
 
 /* Looks at a rotation before any unblocked server will do. */
 #define ROTATION_TRIES 4
@@ -112,25 +113,11 @@ __noinline __u32 has_elsewhere(__u32 director, __u32 slot, __u32 now)
 /* Returns the server slot persistence holds this client to, or NOBODY. */
 static __always_inline __u32 persisted(const struct director *d, __u32 director, const struct packet *p)
 {
-	struct persist_key key = { .director = director };
+	struct persist_key key = {};
 	struct persist *value;
 	struct server *server;
-	__u8 bits = p->family == 6 ? d->prefix6 : d->prefix4;
 
-	copy_address(key.addr_be, p->src);
-	if (p->family == 6) {
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			int left = bits - 32 * i;
-
-			if (left <= 0)
-				key.addr_be[i] = 0;
-			else if (left < 32)
-				key.addr_be[i] &= bpf_htonl(0xffffffffu << (32 - left));
-		}
-	} else if (bits < 32) {
-		key.addr_be[3] &= bits == 0 ? 0 : bpf_htonl(0xffffffffu << (32 - bits));
-	}
+	persist_key_of(&key, d, director, p->src, p->family);
 	value = bpf_map_lookup_elem(&persists, &key);
 	/* Not `reached`: an entry may lie here until the clock has gone half round. */
 	if (!value || value->until - p->now - 1 >= d->persistence_ticks)

@@ -7,6 +7,7 @@
 #define WEIR_SESSION_H
 
 #include "index.h"
+#include "persist.h"
 #include "stats.h"
 
 #define STATE_MASK 0xffu
@@ -68,35 +69,17 @@ __noinline int persist(__u32 record)
 	struct persist_key key = {};
 	struct persist value = {};
 	struct director *d;
-	__u8 bits;
+	__u32 client[4], vip[4], source[4];
 
 	if (!s)
 		return 0;
 	d = director_at(s->director);
 	if (!d)
 		return 0;
-	key.director = s->director;
+	session_addresses(s, client, vip, source);
+	persist_key_of(&key, d, s->director, client, s->family);
 	value.server = s->server;
 	value.until = s->last + d->persistence_ticks;
-	bits = s->family == 6 ? d->prefix6 : d->prefix4;
-
-	key.addr_be[3] = s->client4_be;
-	if (s->family == 6) {
-		key.addr_be[0] = s->client6_be[0];
-		key.addr_be[1] = s->client6_be[1];
-		key.addr_be[2] = s->client6_be[2];
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			int left = bits - 32 * i;
-
-			if (left <= 0)
-				key.addr_be[i] = 0;
-			else if (left < 32)
-				key.addr_be[i] &= bpf_htonl(0xffffffffu << (32 - left));
-		}
-	} else if (bits < 32) {
-		key.addr_be[3] &= bits == 0 ? 0 : bpf_htonl(0xffffffffu << (32 - bits));
-	}
 	return bpf_map_update_elem(&persists, &key, &value, BPF_ANY) == 0;
 }
 

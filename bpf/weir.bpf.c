@@ -6,7 +6,7 @@
  *                      `-> no session: director (longest prefix) -> choose -> new session, or none (one-way)
  *   ICMP errors are translated by the header they carry; fragments follow their first.
  *
- * What is where: maps.h the maps, packet.h a datagram, index.h and session.h sessions, candidates.h, least.h, locality.h and pick.h algorithms,
+ * What is where: maps.h the maps, packet.h a datagram, index.h and session.h sessions, candidates.h, least.h, locality.h, persist.h and pick.h algorithms,
  * create.h new sessions, udp.h decisions, rewrite.h and deliver.h headers, toobig.h what does not fit, way.h next hops, icmp.h errors of others,
  * command.h what the control plane asks for.
  * abi.h is generated from src/engine/xdp/abi/spec.ts.
