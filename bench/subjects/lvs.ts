@@ -3,7 +3,6 @@
  * read each second as the daemon does. Argument: LvsOptions as JSON. Prints `ready`; answers each line `sessions` with the number of sessions.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { parseConfig } from '../../src/config/parse.ts';
 import { createLvsEngine } from '../../src/engine/lvs/index.ts';
 import { compileRules } from '../../src/nat/compile.ts';
@@ -12,6 +11,7 @@ import { hostPortText } from '../../src/net/endpoint.ts';
 import { desire } from '../../src/plan/desire.ts';
 import { diff } from '../../src/plan/diff.ts';
 import { run } from '../command.ts';
+import { serveQuestions } from './questions.ts';
 import type { LvsOptions } from './weir-start.ts';
 
 const CONNTRACK = '/proc/sys/net/ipv4/vs/conntrack';
@@ -44,25 +44,11 @@ if (page) {
 }
 await engine.apply(diff(desired, await engine.observe()));
 const sampler = setInterval(() => void engine.read(), READ_MS);
-const questions = createInterface({ input: process.stdin });
-questions.on('line', (line) => {
-  if (line === 'sessions') void tellSessions();
-});
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end());
-process.stdout.write('ready\n');
-
-async function tellSessions(): Promise<void> {
-  const { directors } = await engine.read();
-  process.stdout.write(`${directors.reduce((total, director) => total + director.sessions, 0)}\n`);
-}
-
-async function end(): Promise<void> {
+serveQuestions(engine, async () => {
   clearInterval(sampler);
-  questions.close();
-  process.stdin.destroy();
   await engine.close('remove');
   if (!page) return;
   run('nft', ['-f', '-'], { input: renderRemoval() });
   writeFileSync(CONNTRACK, conntrack);
   run('conntrack', ['-F']);
-}
+});
