@@ -1,4 +1,4 @@
-/** `npm run soak -- [--minutes N] [--seed S] [--engine userspace|xdp] [--json]`. Exit code 1: something did not hold. */
+/** `npm run soak -- [--minutes N] [--seed S] [--engine userspace|xdp] [--json]`. Exit code 1: something did not hold. SIGINT and SIGTERM undo all that was made first. */
 import { parseArgs } from 'node:util';
 import { soak } from './soak.ts';
 
@@ -12,7 +12,15 @@ if (!Number.isInteger(seed) || seed < 0) throw new RangeError(`--seed: expected 
 if (engine !== 'userspace' && engine !== 'xdp') throw new RangeError(`--engine: expected userspace or xdp, got ${engine}`);
 
 process.stderr.write(`soak of ${engine}, ${minutes} minutes, --seed ${seed}\n`);
-const { outcome, verdict, report, failure } = await soak({ engine, minutes, seed }, (line) => process.stderr.write(`${line}\n`));
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort(signal));
+const { outcome, verdict, report, failure } = await soak({ engine, minutes, seed }, (line) => process.stderr.write(`${line}\n`), interrupted.signal).catch((error: unknown) => {
+  if (!interrupted.signal.aborted) throw error;
+  process.stderr.write(`interrupted by ${interrupted.signal.reason}\n`);
+  // Nobody listens for it any more: it ends the process, and whoever waits for that sees why.
+  process.kill(process.pid, interrupted.signal.reason as NodeJS.Signals);
+  return new Promise<never>(() => undefined);
+});
 if (values.json) {
   const { events, totals, attribution, idle } = outcome;
   process.stdout.write(`${JSON.stringify({ engine, minutes, seed, events, totals, lost: attribution.byReason, unexplained: attribution.unexplained, growth: verdict.growth, lifeMs: verdict.lifeMs, idle, problems: verdict.problems, samples: outcome.samples })}\n`);

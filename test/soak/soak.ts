@@ -14,8 +14,11 @@ export interface Soaked {
   readonly failure: string;
 }
 
-/** Runs a soak; throws when it cannot be held at all. `onProgress` gets a line now and then. */
-export async function soak(asked: Asked & { readonly engine: 'userspace' | 'xdp' }, onProgress: (line: string) => void): Promise<Soaked> {
+/** Runs a soak; throws when it cannot be held at all, or the reason of `signal` once all that was made is undone. `onProgress` gets a line now and then. */
+export async function soak(asked: Asked & { readonly engine: 'userspace' | 'xdp' }, onProgress: (line: string) => void, signal: AbortSignal = new AbortController().signal): Promise<Soaked> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
   let soaked: Soaked | undefined;
   await withScope(async (scope) => {
     const { skip } = needs('ip', 'ethtool');
@@ -23,7 +26,7 @@ export async function soak(asked: Asked & { readonly engine: 'userspace' | 'xdp'
     const place = asked.engine === 'xdp' ? namespacePlace(scope) : await loopbackPlace();
     const durationMs = asked.minutes * 60_000;
     const events = planEvents({ seed: asked.seed, durationMs, ownsTraffic: place.ownsTraffic, natFamilies: place.natFamilies });
-    const outcome = await runSoak(scope, { place, events, durationMs, progressMs: PROGRESS_MS, onProgress });
+    const outcome = await Promise.race([runSoak(scope, { place, events, durationMs, progressMs: PROGRESS_MS, onProgress }), aborted]);
     const verdict = verdictOf(outcome);
     soaked = { outcome, verdict, report: reportText(asked, outcome, verdict), failure: verdict.problems.length === 0 ? '' : failureText(asked, outcome, verdict, outcome.beginMs) };
   });
