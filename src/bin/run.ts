@@ -37,6 +37,7 @@ import { engineCandidates, parseDocuments } from './engines.ts';
 import { issuesHere } from './host-facts.ts';
 import { catchSignal, reload } from './hangup.ts';
 import { privilegesView } from './limit.ts';
+import { HEALTH_FILE, keepHealth, readKept, type KeepOptions } from './kept-health.ts';
 import { createManager } from './manager.ts';
 import { readConfiguration, readOr, readSettings, type Settings } from './settings.ts';
 import { startFailure } from './start-failure.ts';
@@ -75,7 +76,7 @@ export async function runDaemon(options: DaemonOptions, context: RunContext): Pr
     const initial = given ?? (options.demo && store.state() === null ? await demoConfiguration(context) : null);
     if (options.demo) await startDemoServers(undo);
     const kept = takeover === null ? keptLine(store, given) : takenLine(options);
-    const daemon = await startDaemon({ options, context, store, initial, takeover, log, undo });
+    const daemon = await startDaemon({ options, context, store, initial, takeover, successor, log, undo });
     const auth = await openAccounts(store.dir, settings.password, log, undo, successor);
     const web = readWebFiles(join(context.packageDirectory, 'dist/web'));
     const api = await startApi({ daemon, auth: auth.auth, settings, inherited: takeover?.apiSocket(settings.address) ?? null, context, web, log, undo });
@@ -189,18 +190,21 @@ function keptLine(store: Store, given: Documents | null): string | null {
 }
 
 async function startDaemon(o: {
-  readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly takeover: Takeover | null; readonly log: Log; readonly undo: Undo;
+  readonly options: DaemonOptions; readonly context: RunContext; readonly store: Store; readonly initial: Documents | null; readonly takeover: Takeover | null; readonly successor: Successor; readonly log: Log; readonly undo: Undo;
 }): Promise<Daemon> {
   const { options, store, initial, takeover, log } = o;
   const makeEngine = ({ wanted, context, onEvent }: Parameters<CreateEngine>[0]): ReturnType<CreateEngine> => selectEngine({ wanted, context, candidates, onEvent });
   const ledger = fileLedger();
   const candidates = engineCandidates(options);
+  const health = createHealthService({ log: (text) => log.warn(text), ...(options.checks === undefined ? {} : { programsDirectory: resolve(options.checks) }) });
+  const keep: KeepOptions = { path: join(store.dir, HEALTH_FILE), files: realFiles, clock: systemClock, version: o.context.version, log: (text) => log.warn(text) };
   const daemon = createDaemon({
     store, initial,
     inheritance: takeover?.running.is ?? null,
+    remembered: takeover === null ? await readKept(keep) : [],
     createEngine: takeover === null ? makeEngine : takenOverOnce(takeover, options.sessions, makeEngine),
     engineWanted: engineName(options.engine),
-    health: createHealthService({ log: (text) => log.warn(text), ...(options.checks === undefined ? {} : { programsDirectory: resolve(options.checks) }) }),
+    health,
     parse: parseDocuments,
     nat: createNatTable({ run: runCommand, release: release() }),
     host: { run: runCommand, ledger, sysctls: createSysctls({ files: procSysctls(), ledger }) },
@@ -210,7 +214,11 @@ async function startDaemon(o: {
     privileges: privilegesView(),
   });
   await daemon.start();
+  const kept = keepHealth(health, keep);
   o.undo.push(() => daemon.stop('leave'));
+  o.undo.push(() => kept.stop());
+  // From then on it is the successor's file.
+  void o.successor.taken.then(() => kept.stop());
   return daemon;
 }
 

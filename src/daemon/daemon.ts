@@ -8,7 +8,7 @@ import type { Issue } from '../config/issue.ts';
 import type { Config, Director, Server } from '../config/model.ts';
 import type { Engine, EngineEvent, EngineName, Reading } from '../engine/engine.ts';
 import type { AutoContext } from '../engine/select.ts';
-import type { Health, HealthService } from '../health/health.ts';
+import type { Health, HealthMemory, HealthService } from '../health/health.ts';
 import type { NatTable } from '../nat/nft.ts';
 import { createServiceRegistry, type Lifecycle, type ServiceRegistry } from '../services/registry.ts';
 import { createSharedReading } from '../stats/reading.ts';
@@ -32,7 +32,7 @@ import { restartIssues } from './restarts.ts';
 import { createRunner } from './runner.ts';
 import { serialEngine } from './serial-engine.ts';
 import { actOnService, healthPart } from './services.ts';
-import { startUp } from './start.ts';
+import { checksAtStart, startUp } from './start.ts';
 import { createStatus } from './status.ts';
 import { overriddenTargets } from './targets.ts';
 import { createTracker } from './tracker.ts';
@@ -66,6 +66,8 @@ export interface DaemonOptions {
   readonly initial?: Documents | null;
   /** What a predecessor left: the running configuration goes on as it is, and neither `initial` nor what is saved is looked at. */
   readonly inheritance?: Inheritance | null;
+  /** Who was down when the last weir was here; an inheritance knows better. */
+  readonly remembered?: readonly HealthMemory[];
   readonly clock: Clock;
   readonly version: string;
   /** What the process may do, for status. */
@@ -266,7 +268,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       life = 'started';
       startedAtMs = clock.now();
       try {
-        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, inheritance: options.inheritance ?? null, wanted, make, networks, lvs }));
+        await core.queue.run(() => startUp(core, { initial: options.initial ?? null, inheritance: options.inheritance ?? null, remembered: options.remembered ?? [], wanted, make, networks, lvs }));
       } catch (error) {
         life = 'stopped';
         await core.engine.close('leave').catch(() => undefined);
@@ -274,7 +276,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         throw error;
       }
       services.register(lvs.part, core.lvs);
-      const checks = core.running.config.services.find((s) => s.name === 'health')?.autostart !== false;
+      const checks = checksAtStart(core.running.config);
       services.register(healthPart(health), checks ? 'running' : 'stopped');
       watchHealth();
       runner.start();

@@ -107,3 +107,20 @@ test('an heir goes on with what ran, knows who was down, and stores nothing', as
   const plain = await createHarness({ files: h.files });
   assert.deepEqual((await plain.daemon.servers()).map((s) => s.name), ['web1', 'web2'], 'a plain start takes what was saved');
 });
+
+test('a plain start knows who was down, from its first plan on, unless nobody would be asked again', async () => {
+  const h = await createHarness({ layer4: WEB });
+  h.health.set('web', 'web1', 'down', 'no answer');
+  const remembered = h.health.memory();
+  await h.daemon.stop();
+  const next = await createHarness({ files: h.files, remembered });
+  assert.deepEqual((await next.daemon.servers()).map((s) => [s.name, s.state]), [['web1', 'down'], ['web2', 'unknown']]);
+  assert.equal(next.engine.applied[0]?.next.directors[0]?.servers[0]?.state, 'down');
+  await next.daemon.edit({ services: 'service health\n    no autostart\n' }, { who: 'alice' });
+  await next.daemon.apply({ who: 'alice' });
+  await next.daemon.save('alice');
+  await next.daemon.stop();
+  const unchecked = await createHarness({ files: h.files, remembered });
+  assert.deepEqual((await unchecked.daemon.servers()).map((s) => s.state), ['unknown', 'unknown']);
+  await unchecked.daemon.stop();
+});

@@ -1,6 +1,8 @@
 /** From what is stored, and the FILE weir was started with, to a running data plane. */
 import type { Documents } from '../client/types.ts';
 import { etagOf } from '../store/documents.ts';
+import type { Config } from '../config/model.ts';
+import type { HealthMemory } from '../health/health.ts';
 import type { StateChange, Store } from '../store/store.ts';
 import { refuseUnsupported, requireConfig } from './apply.ts';
 import { carryOut, desiredFor, planTo, stored, type Core } from './core.ts';
@@ -16,7 +18,7 @@ const EMPTY: Documents = { layer4: '', nat: '', services: '' };
 export async function startUp(
   core: Core,
   options: {
-    readonly initial: Documents | null; readonly inheritance: Inheritance | null; readonly wanted: () => EngineWanted; readonly make: MakeEngine;
+    readonly initial: Documents | null; readonly inheritance: Inheritance | null; readonly remembered: readonly HealthMemory[]; readonly wanted: () => EngineWanted; readonly make: MakeEngine;
     readonly networks: Pick<NetworkServices, 'start'>; readonly lvs: Pick<LvsService, 'setSwitches'>;
   },
 ): Promise<void> {
@@ -27,9 +29,11 @@ export async function startUp(
   core.overrides = overridesOf(store.state()?.overrides ?? []);
   core.lvs = inheritance?.lvs ?? (config.services.find((s) => s.name === 'lvs')?.autostart === false ? 'stopped' : 'running');
   core.running = { documents, etag: etagOf(documents), config, issues: core.parseText(documents).issues, revision };
-  if (inheritance !== null) {
+  // Who will not be checked could not come back.
+  const known = inheritance?.health ?? (checksAtStart(config) ? options.remembered : []);
+  if (inheritance !== null || known.length > 0) {
     // Before the first plan: a server that is down must not take sessions until its next check.
-    core.health.remember(inheritance.health);
+    core.health.remember(known);
     core.health.setTargets(overriddenTargets(config, core.overrides));
   }
   // First, because a VIP must be on an interface before an engine can listen on it.
@@ -51,6 +55,11 @@ export async function startUp(
   }
   if (prepared) await stored(prepared.commit());
   core.running = { ...core.running, revision: prepared?.revision?.revision ?? revision };
+}
+
+/** Whether servers are checked from the start on: unless `service health` says `no autostart`. */
+export function checksAtStart({ services }: Pick<Config, 'services'>): boolean {
+  return services.find((s) => s.name === 'health')?.autostart !== false;
 }
 
 /** Returns which documents run at the start, and what the store must learn of it (null: nothing). */

@@ -71,7 +71,7 @@ test('what makes weir ask a dead server anew begins its time again, for that dir
   const back = { kind: 'server-back', server: 's1', atMs: 20_000 } as const;
   assert.deepEqual(spans(causesOf([dead, changed(5000, 5100, without, STATE), back])), [[null, 's1', 1000, 1000 + DETECTION_MS], ['two-way-4', 's1', 5000, 5100 + DETECTION_MS]]);
   assert.deepEqual(spans(causesOf([dead, changed(5000, 5100, STATE, heavier), back])), [[null, 's1', 1000, 1000 + DETECTION_MS]]);
-  assert.deepEqual(spans(causesOf([dead, { kind: 'health-anew', atMs: 7000 }, back])).at(-1), [null, 's1', 7000, 7000 + DETECTION_MS]);
+  assert.deepEqual(spans(causesOf([dead, { kind: 'health-anew', fromMs: 6900, toMs: 7000 }, back])).at(-1), [null, 's1', 6900, 7000 + DETECTION_MS]);
 });
 
 test('a director is not there from the begin of the apply that deletes it to the end of the one that adds it', () => {

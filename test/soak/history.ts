@@ -7,8 +7,8 @@ export type Happening =
   | { readonly kind: 'server-killed' | 'server-stopped' | 'server-back'; readonly server: string; readonly atMs: number }
   /** From the last reading of its counters to the banner of the next process. */
   | { readonly kind: 'daemon-down'; readonly fromMs: number; readonly toMs: number }
-  /** Health starts with nothing known. */
-  | { readonly kind: 'health-anew'; readonly atMs: number }
+  /** A new process knows of no server what the one before had not written down; its data plane may have gone on since `fromMs`, with what it says from then on. */
+  | { readonly kind: 'health-anew'; readonly fromMs: number; readonly toMs: number }
   | { readonly kind: 'worker-down'; readonly fromMs: number; readonly toMs: number }
   /** Datagrams that weir, or a kernel's socket, counted as dropped. `director` null: of any. */
   | { readonly kind: 'counted'; readonly reason: string; readonly director: string | null; readonly fromMs: number; readonly toMs: number; readonly count: number };
@@ -94,7 +94,7 @@ function deathCauses(server: string, span: { readonly fromMs: number; readonly t
   const cause = (director: string | null, fromMs: number, toMs: number): readonly Cause[] => [{ reason, director, server, fromMs, toMs: Math.min(toMs + boundMs, span.toMs), count: null }, ...finders(director, toMs)];
   const causes = [...cause(null, span.fromMs, span.fromMs)];
   for (const h of history) {
-    if (h.kind === 'health-anew' && h.atMs >= span.fromMs && h.atMs <= span.toMs) causes.push(...cause(null, h.atMs, h.atMs));
+    if (h.kind === 'health-anew' && h.toMs >= span.fromMs && h.fromMs <= span.toMs) causes.push(...cause(null, h.fromMs, h.toMs));
     if (h.kind !== 'changed' || h.toMs < span.fromMs || h.fromMs > span.toMs) continue;
     for (const { name } of h.after.running.directors) {
       if (isWatched(h.after, name, server) && !isWatched(h.before, name, server)) causes.push(...cause(name, h.fromMs, h.toMs));

@@ -309,7 +309,7 @@ class Soak {
     if (this.#options.place.ownsTraffic) this.#history.push({ kind: 'daemon-down', fromMs, toMs });
     // A restart runs what was saved.
     this.#state = { ...before, running: before.saved };
-    this.#history.push({ kind: 'changed', fromMs, toMs, before, after: this.#state }, { kind: 'health-anew', atMs: toMs });
+    this.#history.push({ kind: 'changed', fromMs, toMs, before, after: this.#state }, { kind: 'health-anew', fromMs, toMs });
     return `pid ${this.#daemon.pid}`;
   }
 
