@@ -19,7 +19,8 @@ function bench(): Bench {
   const clock = createFakeClock();
   const files = createMemoryFiles();
   const health = createFakeHealth(clock);
-  health.setTargets(['one', 'two'].map((server) => ({ key: `web|${server}`, director: 'web', server }) as Target));
+  health.setTargets(['one', 'two', 'three'].map((server) => ({ key: `web|${server}`, director: 'web', server }) as Target));
+  health.set('web', 'three', 'up');
   const lines: string[] = [];
   return { clock, files, health, lines, options: { path: '/state/health.json', files, clock, version: '1.0.0', log: (line) => lines.push(line) } };
 }
@@ -72,6 +73,22 @@ test('a rack that goes down is one write, and nothing is written after the end',
   await clock.advance(60_000);
   assert.equal(files.operations.length, before + 2);
   assert.equal(clock.pending(), 0);
+});
+
+test('where all are down, none is kept: it may be this host that reaches nobody', async () => {
+  const { clock, health, options } = bench();
+  const kept = keepHealth(health, options);
+  health.set('web', 'one', 'down');
+  await clock.advance(1_000);
+  assert.deepEqual(await keys(options), ['web|one']);
+  health.set('web', 'two', 'down');
+  health.set('web', 'three', 'down');
+  await clock.advance(1_000);
+  assert.deepEqual(await keys(options), []);
+  health.set('web', 'three', 'up');
+  await clock.advance(1_000);
+  assert.deepEqual(await keys(options), ['web|one', 'web|two']);
+  await kept.stop();
 });
 
 test('a disk that is full is said once, and written to again when it is not', async () => {

@@ -1,9 +1,10 @@
 /**
- * Who is down, kept in the state directory while anybody is: a weir that starts again within a minute does not send clients to servers that it
+ * Who is down, kept in the state directory while anybody is and others are not: a weir that starts again within a minute does not send clients to servers that it
  * knew to be dead until its checks have found that out once more.
  */
 import type { Clock } from '../clock/clock.ts';
 import type { HealthMemory, HealthService } from '../health/health.ts';
+import { namesOfKey } from '../health/targets.ts';
 import type { Files } from '../store/files.ts';
 import { seal, unseal } from '../store/sealed.ts';
 
@@ -33,6 +34,17 @@ export interface KeepOptions {
   readonly version: string;
   /** Takes one line when the file cannot be written or read; the next one after it could be again. */
   readonly log: (text: string) => void;
+}
+
+/**
+ * Returns the servers that are down in directors where another is not. Where all that are checked are down, it may be this host that could not reach them: none is
+ * worse than another then, and who starts weir again to put that right shall not wait for checks.
+ */
+function worthKeeping(health: Pick<HealthService, 'memory' | 'health'>): readonly HealthMemory[] {
+  const checked = health.memory().filter((one) => one.checked);
+  const isDown = ({ key }: HealthMemory): boolean => health.health(key).state === 'down';
+  const serving = new Set(checked.filter((one) => !isDown(one)).map(({ key }) => namesOfKey(key).director));
+  return checked.filter((one) => isDown(one) && serving.has(namesOfKey(one.key).director));
 }
 
 /** Returns who was down at most a minute ago by the word of the same version of weir; nobody when there is no such word. Does not reject. */
@@ -67,7 +79,7 @@ export function keepHealth(health: Pick<HealthService, 'memory' | 'health' | 'on
   }
 
   async function write(): Promise<void> {
-    const down = health.memory().filter(({ key, checked }) => checked && health.health(key).state === 'down').slice(0, MOST_KEPT);
+    const down = worthKeeping(health).slice(0, MOST_KEPT);
     try {
       if (down.length > 0) {
         await files.writeSynced(`${path}.new`, seal({ weir: version, atMs: clock.now(), down } satisfies Kept));
