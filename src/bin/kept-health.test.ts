@@ -75,6 +75,20 @@ test('a rack that goes down is one write, and nothing is written after the end',
   assert.equal(clock.pending(), 0);
 });
 
+test('servers that flap without a pause are written all the same, twice a second at most', async () => {
+  const { clock, files, health, options } = bench();
+  const kept = keepHealth(health, options);
+  health.set('web', 'one', 'down');
+  for (let ms = 0; ms < 10_000; ms += 50) {
+    health.set('web', 'two', ms % 100 === 0 ? 'down' : 'up');
+    await clock.advance(50);
+  }
+  const writes = files.operations.filter((operation) => operation.startsWith('write')).length;
+  assert.ok(writes >= 15 && writes <= 20, `${writes} writes in 10 s`);
+  assert.ok((await keys(options)).includes('web|one'));
+  await kept.stop();
+});
+
 test('where all are down, none is kept: it may be this host that reaches nobody', async () => {
   const { clock, health, options } = bench();
   const kept = keepHealth(health, options);

@@ -15,8 +15,8 @@ export const HEALTH_FILE = 'health.json';
 const REFRESH_MS = 20_000;
 /** Older than this, a server is as likely to have come back: it starts as one that nothing is known of. */
 const VALID_MS = 60_000;
-/** A change waits so long for others: a rack that goes down is one write. */
-const GATHER_MS = 100;
+/** The first change waits so long for others: a rack that goes down is one write, and servers that flap are two a second. */
+const GATHER_MS = 500;
 /** Servers down that are kept; the others start as if nothing were known of them. */
 const MOST_KEPT = 4096;
 
@@ -65,17 +65,30 @@ export async function readKept({ path, files, clock, version, log }: KeepOptions
 export function keepHealth(health: Pick<HealthService, 'memory' | 'health' | 'onChange'>, options: KeepOptions): { stop(): Promise<void> } {
   const { path, files, clock, version, log } = options;
   let cancel: (() => void) | null = null;
+  let gathering = false;
+  let writing = false;
+  /** Something changed while the disk was at it. */
+  let again = false;
   let work: Promise<void> = Promise.resolve();
   let there = true;
   let stopped = false;
   let complained = false;
 
-  function schedule(ms: number): void {
+  function note(): void {
+    if (stopped || gathering) return;
+    if (writing) {
+      again = true;
+      return;
+    }
+    gathering = true;
     cancel?.();
-    cancel = clock.after(ms, () => {
-      cancel = null;
-      work = work.then(write);
-    });
+    cancel = clock.after(GATHER_MS, begin);
+  }
+
+  function begin(): void {
+    gathering = false;
+    writing = true;
+    work = write();
   }
 
   async function write(): Promise<void> {
@@ -93,14 +106,21 @@ export function keepHealth(health: Pick<HealthService, 'memory' | 'health' | 'on
       if (!complained) log(`who is down is not kept for the next start: ${error instanceof Error ? error.message : String(error)}`);
       complained = true;
     }
-    if (!stopped && cancel === null && (down.length > 0 || complained)) schedule(REFRESH_MS);
+    writing = false;
+    if (stopped) return;
+    if (again) {
+      again = false;
+      note();
+    } else if (there || complained) {
+      cancel = clock.after(REFRESH_MS, begin);
+    }
   }
 
   health.onChange(({ from, to }) => {
-    if (!stopped && (from.state === 'down') !== (to.state === 'down')) schedule(GATHER_MS);
+    if ((from.state === 'down') !== (to.state === 'down')) note();
   });
   // What the last weir left speaks of another set of servers, or of this one: either way it is said anew.
-  schedule(GATHER_MS);
+  note();
   return {
     async stop() {
       stopped = true;
