@@ -1,4 +1,5 @@
 /** The words after `npm run bench --`. */
+import type { FarEnds } from './traffic/layout.ts';
 
 /** What to measure. */
 export interface BenchOptions {
@@ -11,8 +12,7 @@ export interface BenchOptions {
   /** Without the sections that follow the table of rates. */
   readonly sections: boolean;
   readonly quick: boolean;
-  /** How the far ends (servers, receiver) take frames: as XDP programs, or as classifiers of tc on socket buffers. */
-  readonly ends: 'xdp' | 'skb';
+  readonly ends: FarEnds;
   readonly json: string | null;
 }
 
@@ -21,7 +21,7 @@ export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
 type Defaults = Pick<BenchOptions, 'clients' | 'servers' | 'subjects' | 'rounds'>;
 
-const ENDS: Readonly<Record<BenchOptions['engine'], BenchOptions['ends']>> = { userspace: 'skb', xdp: 'xdp', lvs: 'xdp' };
+const ENDS: Readonly<Record<BenchOptions['engine'], FarEnds>> = { userspace: 'skb', xdp: 'xdp', lvs: 'xdp' };
 
 const DEFAULTS: Readonly<Record<BenchOptions['engine'], { readonly whole: Defaults; readonly quick: Omit<Defaults, 'subjects'> }>> = {
   userspace: {
@@ -85,7 +85,7 @@ export function parseArgs(argv: readonly string[]): BenchOptions | 'help' {
   let asked: Partial<Defaults> = {};
   let sections = true;
   let quick = false;
-  let ends = null as BenchOptions['ends'] | null;
+  let ends = null as FarEnds | null;
   let json: string | null = null;
   while (rest.length > 0) {
     const word = rest.shift() ?? '';
@@ -137,7 +137,7 @@ function number(option: string, text: string, most: number): number {
   return parsed;
 }
 
-function endsOf(text: string): BenchOptions['ends'] {
+function endsOf(text: string): FarEnds {
   if (text !== 'xdp' && text !== 'skb') throw new UsageError(`--ends takes xdp or skb, got \`${text}\``);
   return text;
 }

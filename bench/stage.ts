@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { takeLock } from './lock.ts';
 import { makeTopology, type Topology } from './topology/topology.ts';
+import type { FarEnds } from './traffic/layout.ts';
 import { startTraffic, type Traffic } from './traffic/traffic.ts';
 
 /** The machine cannot run this bench; `message` says what is missing and the cure. */
@@ -24,8 +25,8 @@ export interface Stage {
 export interface BenchRun {
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
-  /** How servers and receiver take frames; default: xdp. */
-  readonly ends?: 'xdp' | 'skb';
+  /** Default: xdp. */
+  readonly ends?: FarEnds;
 }
 
 const LOCK = '/run/weir-bench.lock';

@@ -53,7 +53,7 @@ async function measureAll(options: BenchOptions, run: BenchRun): Promise<string>
   return [
     `${machineText(machine)}\n`,
     `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}\n`,
-    'Highest rate with under 1 % loss, one balancer core, 64-byte frames, best of three tries a rate.\n\n',
+    `Highest rate with under 1 % loss, one balancer core, 64-byte frames, best of three tries a rate, ends ${options.ends}.\n\n`,
     rateTable(results),
     `\n${barsText(bars)}`,
     sections === null ? '' : `\n${sectionsText(sections)}`,

@@ -39,7 +39,7 @@ async function measureAll(options: BenchOptions, run: BenchRun): Promise<string>
   return [
     `${machineText(machine)}\n`,
     `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}\n`,
-    'Highest rate of round trips with under 1 % loss, one balancer core, 64-byte frames, best of the rounds.\n\n',
+    `Highest rate of round trips with under 1 % loss, one balancer core, 64-byte frames, best of the rounds, ends ${options.ends}.\n\n`,
     xdpTable(results),
     `\n${barsText(bars)}`,
     sections === null ? '' : `\n${xdpSectionsText(sections)}\n`,

@@ -4,7 +4,7 @@
  *   generate  run by BPF_PROG_TEST_RUN with live frames; redirects one frame into the clients' veth whenever one is due
  *   reflect   on the servers' veth; answers every datagram for a server, payload intact
  *   receive   on the clients' veth; counts replies and their latency
- * the latter two also as classifiers of tc, for subjects that send by the kernel's stack (bench/traffic/layout.ts, FarEnds):
+ * the latter two also as classifiers of tc, for subjects that send by the kernel's stack (FarEnds of bench/traffic/layout.ts):
  *   reflect_skb, receive_skb
  * and two that stand in the place of reflect where a test asks which server has which client:
  *   reflect_home  answers likewise, and counts datagrams that come to another server than their client's first one

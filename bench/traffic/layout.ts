@@ -126,6 +126,9 @@ export function decodeReceiver(values: readonly Buffer[]): ReceiverCounts {
   };
 }
 
+/** How servers and receiver take frames: as XDP programs, or as classifiers of tc on socket buffers (docs/adr/0034). */
+export type FarEnds = 'xdp' | 'skb';
+
 /**
  * What stands at the servers: all but `absorb_home` answer. `reflect_skb` is a classifier of tc, and so is the receiver then: the kernel copies each datagram of a
  * socket into a page before it shows it to an XDP program behind a veth, on the balancer's CPU, which no network card asks of it. The latter two know each client's
